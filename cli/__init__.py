@@ -1,0 +1,1 @@
+"""The command line, the only place where the language, the emitters and the runtime meet."""

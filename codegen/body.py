@@ -1,0 +1,268 @@
+"""The body of an emitted function: the equations of a program as statements with headings, in an order to be read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..dsl.ir import Equation, Program, Section, Value
+from ..dsl.types import BATCH
+from .spelling import WIDTH, expression, spell
+
+# Deeper expressions are hard to read, and would exhaust the recursion of whoever prints or parses them.
+DEEPEST = 8
+
+
+@dataclass
+class Statement:
+    """An assignment: the equation at the root of its expression, and what it reads by name."""
+
+    equation: Equation
+    text: str
+    reads: tuple[Value, ...]
+    remark: str = ""
+
+    def lines(self, indent: str) -> str:
+        """The assignment with its remark where that fits."""
+        line = f"{indent}{self.text}"
+        commented = f"{line}  # {self.remark}"
+        return commented if self.remark and len(commented) <= WIDTH else line
+
+
+@dataclass
+class Names:
+    """Python names of values: each value's hint, made unique within its function."""
+
+    taken: set[str]
+    of: dict[Value, str] = field(default_factory=lambda: {})
+
+    def give(self, value: Value, hint: str) -> str:
+        """The name of a value, given at its first use."""
+        if value not in self.of:
+            name, number = hint, 2
+            while name in self.taken:
+                name, number = f"{hint}{'_' if hint[-1].isdigit() else ''}{number}", number + 1
+            self.taken.add(name)
+            self.of[value] = name
+        return self.of[value]
+
+
+class Body:
+    """Prints the equations of one program."""
+
+    def __init__(self, program: Program, names: Names, indent: int = 4):
+        self.program, self.names = program, names
+        self.indent = " " * indent
+        self.uses = program.uses
+        self.producers = program.producers
+        self.finals = set(program.results.values())
+        # Results that are stored elsewhere than in a name, such as p["W1"].
+        self.places: dict[Value, str] = {}
+        self.depths: dict[Value, int] = {}
+        self.kernels: dict[str, Callable[..., object]] = {}
+        for given in program.inputs:
+            names.give(given.value, given.name)
+
+    # Deciding ---------------------------------------------------------------------------------------------------------
+
+    def statements(self) -> list[Statement]:
+        """Every assignment, in the order of the program; a name whose value is read no more may be assigned again."""
+        names = Names(set(self.names.taken), dict(self.names.of))
+        self.last: dict[Value, Equation] = {}
+        for statement in self._pass():
+            self.last.update((value, statement.equation) for value in statement.reads)
+        self.names.taken, self.names.of = names.taken, names.of
+        self.depths.clear()
+        return self._pass()
+
+    def _pass(self) -> list[Statement]:
+        found: list[Statement] = []
+        for equation in self.program.equations:
+            self.kernels.update((kernel_name(k), k) for k in equation.op.kernels)
+            if self._needs_name(equation):
+                found += self._statement(equation)
+        return found
+
+    def _needs_name(self, equation: Equation) -> bool:
+        value = equation.results[0]
+        if equation.op.cheap(equation):
+            return False
+        named = len(equation.results) > 1 or bool(value.hint) or value in self.places
+        return named or self.uses.get(value, 0) > 1 or self._depth(equation) > DEEPEST
+
+    def _depth(self, equation: Equation) -> int:
+        value = equation.results[0]
+        if value not in self.depths:
+            inner = [self.producers[a] for a in equation.args if a in self.producers and a not in self.names.of]
+            self.depths[value] = 1 + max((self._depth(e) for e in inner), default=0)
+        return self.depths[value]
+
+    def _statement(self, equation: Equation) -> list[Statement]:
+        """The assignment of an equation's results, after assignments of parts where the line would grow too long."""
+        before: list[Statement] = []
+        expr = self._expression(equation)
+        left = ", ".join(self._hint(value) for value in equation.results)
+        for part in self._longest_parts(equation):
+            if len(f"{self.indent}{left} = {spell(expr)}") <= WIDTH:
+                break
+            before += self._statement(part)
+            expr = self._expression(equation)
+        reads = tuple(self._reads(equation))
+        if equation.results[0] in self.places:
+            return [*before, Statement(equation, f"{left} = {spell(expr)}", reads)]
+        for value in equation.results:
+            self._reuse(value, reads, equation)
+        targets = ", ".join(self.names.give(v, self._hint(v)) for v in equation.results)
+        return [*before, Statement(equation, f"{targets} = {spell(expr)}", reads, self._remark(equation, reads))]
+
+    def _reuse(self, value: Value, reads: Iterable[Value], equation: Equation) -> None:
+        """Let a result take the name of a value that this statement is the last to read."""
+        for old in reads:
+            name = self.names.of[old]
+            if name == value.hint and self.last.get(old) is equation and old not in self.finals:
+                self.names.of[value] = name
+
+    def _hint(self, value: Value) -> str:
+        return self.places.get(value) or value.hint or "part"
+
+    def store(self, results: Mapping[str, str]) -> dict[str, str]:
+        """Let results be assigned to places where nothing else reads them; return the others."""
+        values = {name: self.program.results[name] for name in results}
+        alone = {n for n, v in values.items() if self.uses[v] == 1 and v in self.producers and not v.hint}
+        self.places = {values[name]: results[name] for name in alone}
+        return {name: place for name, place in results.items() if name not in alone}
+
+    def _longest_parts(self, equation: Equation) -> list[Equation]:
+        """The inlined arguments of an equation that could get a name, the longest first."""
+        parts = [self.producers[a] for a in equation.args if a not in self.names.of and a in self.producers]
+        parts = [part for part in parts if not part.op.cheap(part)]
+        return sorted(parts, key=lambda part: -len(spell(self._expression(part))))
+
+    def _expression(self, equation: Equation) -> ast.expr:
+        return expression(equation, [self._argument(a) for a in equation.args])
+
+    def _argument(self, value: Value) -> ast.expr:
+        if value in self.names.of:
+            return ast.Name(self.names.of[value])
+        return self._expression(self.producers[value])
+
+    def _reads(self, equation: Equation) -> Iterable[Value]:
+        for arg in equation.args:
+            if arg in self.names.of:
+                yield arg
+            else:
+                yield from self._reads(self.producers[arg])
+
+    def _remark(self, equation: Equation, reads: Iterable[Value]) -> str:
+        """The shape, where a batch's shape changes."""
+        shape = equation.results[0].type.shape
+        batched = [r.type.shape for r in reads if r.type.shape[:1] == (BATCH,)]
+        if len(shape) < 2 or shape[0] != BATCH or shape in batched or len(equation.results) > 1:
+            return ""
+        return f"({', '.join(map(str, shape))})"
+
+    def final(self, name: str) -> str:
+        """The expression of a result."""
+        return spell(self._argument(self.program.results[name]))
+
+    def name_final(self, name: str) -> list[Statement]:
+        """The assignment of a result whose expression is too long to stand where it is used."""
+        value = self.program.results[name]
+        if value in self.names.of:
+            return []
+        value.hint = value.hint or name
+        return self._statement(self.producers[value])
+
+    # Arranging --------------------------------------------------------------------------------------------------------
+
+    def lines(self, statements: list[Statement], sources: Mapping[Value, str] | None = None) -> list[str]:
+        """The statements under their headings; the way back in an order that gives each weight's gradient early.
+
+        `sources` says where inputs come from that are taken out at the head of the section that first reads them.
+        """
+        waiting = dict(sources or {})
+        out: list[str] = []
+        heading: tuple[bool, Section | None] | None = None
+        backward = False
+        for group in _groups(statements):
+            first = group[0].equation
+            key = (first.undoes is not None, first.section)
+            if key != heading:
+                if key[0] and not backward:
+                    out.append("")
+                    backward = True
+                out += self._heading(key, group)
+            heading = key
+            arranged = _weights_first(group, self.finals) if key[0] else group
+            out += self._take(arranged, waiting)
+            out += [statement.lines(self.indent) for statement in arranged]
+        left = [(self.names.of[value], source) for value, source in waiting.items()]
+        return [*out, *assignments(left, self.indent)]
+
+    def _take(self, group: list[Statement], waiting: dict[Value, str]) -> list[str]:
+        """The lines that take out the inputs that a group is the first to read."""
+        first = [v for v in waiting if any(v in s.reads for s in group)]
+        return assignments([(self.names.of[v], waiting.pop(v)) for v in first], self.indent)
+
+    def _heading(self, key: tuple[bool, Section | None], group: list[Statement]) -> list[str]:
+        back, section = key
+        if section is None:
+            return []
+        if back:
+            return [f"{self.indent}# back through {'the ' if section.title == 'loss' else ''}{_fit(section.label)}"]
+        notes = [s.equation.op.note for s in group if s.equation.op.note]
+        return [f"{self.indent}# {_fit(': '.join([section.heading, *notes[:1]]))}"]
+
+
+def kernel_name(kernel: Callable[..., object]) -> str:
+    """The name by which the page calls a kernel."""
+    return kernel.__name__.removesuffix("_kernel")
+
+
+def assignments(pairs: list[tuple[str, str]], indent: str) -> list[str]:
+    """One assignment of all pairs where it fits on a line, else one a pair; none of none."""
+    if not pairs:
+        return []
+    flat = f"{indent}{', '.join(left for left, _ in pairs)} = {', '.join(right for _, right in pairs)}"
+    return [flat] if len(flat) <= WIDTH else [f"{indent}{left} = {right}" for left, right in pairs]
+
+
+def _fit(text: str) -> str:
+    limit = WIDTH - 24
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def _groups(statements: list[Statement]) -> Iterable[list[Statement]]:
+    """Runs of statements of one section and one direction."""
+    group: list[Statement] = []
+    for statement in statements:
+        if group and _key(group[-1]) != _key(statement):
+            yield group
+            group = []
+        group.append(statement)
+    if group:
+        yield group
+
+
+def _key(statement: Statement) -> tuple[bool, Section | None]:
+    return statement.equation.undoes is not None, statement.equation.section
+
+
+def _weights_first(group: list[Statement], finals: set[Value]) -> list[Statement]:
+    """First what the gradients of weights need, then these in the order of the layer, then what goes further back."""
+    results = [s for s in group if finals.intersection(s.equation.results)]
+    by_value: Mapping[Value, Statement] = {v: s for s in group for v in s.equation.results}
+    needed: set[int] = set()
+    pending = list(results)
+    while pending:
+        for value in pending.pop().reads:
+            statement = by_value.get(value)
+            if statement is not None and id(statement) not in needed:
+                needed.add(id(statement))
+                pending.append(statement)
+    first = [s for s in group if id(s) in needed]
+    # The equations of a backward section stand in reverse, the bias before the matrix.
+    own = [s for s in reversed(results) if id(s) not in needed]
+    rest = [s for s in group if id(s) not in needed and s not in results]
+    return [*first, *own, *rest]

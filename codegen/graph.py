@@ -1,0 +1,130 @@
+"""A graph of ONNX nodes under construction: what the `onnx` fact of an op builds with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from ..dsl.ir import Equation, Program, Value
+from ..dsl.ops.elementwise import is_constant
+from ..dsl.types import Type
+from .body import Names
+
+DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.bool_}
+
+
+class Graph:
+    """Nodes and constants; an operator's name as a method adds a node and returns the name of its result.
+
+    `g.MatMul(a, b)` adds a MatMul of the values named a and b.
+    """
+
+    def __init__(self, names: Names, producers: dict[Value, Equation]):
+        self.names, self.producers = names, producers
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, TensorProto] = {}
+        self._known: dict[Any, str] = {}
+
+    def __getattr__(self, operator: str) -> Any:
+        if not operator[0].isupper():
+            raise AttributeError(operator)
+        return lambda *inputs, **attributes: self.node(operator, *inputs, **attributes)
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node of one result; its name is provisional until `finish`."""
+        name = self._fresh(operator.lower())
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def _fresh(self, stem: str) -> str:
+        name, number = stem, 2
+        while name in self.names.taken:
+            name, number = f"{stem}_{number}", number + 1
+        self.names.taken.add(name)
+        return name
+
+    # Constants --------------------------------------------------------------------------------------------------------
+
+    def constant(self, array: Any, stem: str = "constant") -> str:
+        """The name of an initializer that holds an array; equal arrays share one."""
+        array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._known:
+            name = self._fresh(stem)
+            self.constants[name] = numpy_helper.from_array(array, name)
+            self._known[key] = name
+        return self._known[key]
+
+    def ints(self, values: Iterable[int]) -> str:
+        """A list of whole numbers."""
+        return self.constant(np.array(list(values), np.int64), "shape")
+
+    def scalar(self, number: float, type: Type) -> str:
+        """A number in the precision of a type."""
+        return self.constant(np.array(number, DTYPES[type.dtype]))
+
+    def zero(self, equation: Equation) -> str:
+        """0 in the precision of an equation's result."""
+        return self.scalar(0, equation.results[0].type)
+
+    def one(self, equation: Equation) -> str:
+        """1 in the precision of an equation's result."""
+        return self.scalar(1, equation.results[0].type)
+
+    def is_zero(self, value: Value) -> bool:
+        """Whether a value is the literal 0."""
+        return is_constant(self.producers.get(value), 0)
+
+    def dtype(self, type: Type) -> int:
+        """ONNX's number for a dtype."""
+        return helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[type.dtype]))
+
+    def number(self, name: str, type: Type) -> str:
+        """A value as floating-point numbers; truth values become 0 and 1."""
+        return self.Cast(name, to=TensorProto.FLOAT) if type.dtype in ("bool", "i64") else name
+
+    # Equations --------------------------------------------------------------------------------------------------------
+
+    def equation(self, equation: Equation, source: str, typed_nodes: bool) -> None:
+        """Add the nodes of an equation; its results get the names of their values."""
+        op = equation.op
+        if op.name == "constant":
+            value = equation.results[0]
+            self.names.of[value] = self.scalar(equation.attrs["number"], value.type)
+            return
+        assert op.onnx is not None, f"{op.name} has no ONNX form"
+        start = len(self.nodes)
+        args = [self.names.of[a] for a in equation.args]
+        found = self.node(op.onnx, *args) if isinstance(op.onnx, str) else op.onnx(self, equation, *args)
+        self._finish(equation, found if isinstance(found, tuple) else (found,), start, source, typed_nodes)
+
+    def _finish(self, equation: Equation, found: Sequence[str], start: int, source: str, typed_nodes: bool) -> None:
+        """Name the results as their values, and every node after its result and its place in the spec."""
+        made = {output for node in self.nodes[start:] for output in node.output}
+        final: dict[str, str] = {}
+        for value, name in zip(equation.results, found, strict=True):
+            if value in self.names.of and (name not in made or name in final):
+                self.nodes.append(helper.make_node("Identity", [name], [self.names.of[value]]))
+            elif name in made and name not in final:
+                final[name] = self.names.give(value, value.hint or equation.op.name)
+            else:
+                self.names.of[value] = final.get(name, name)
+        for node in self.nodes[start:]:
+            for names in (node.input, node.output):
+                for i, name in enumerate(names):
+                    names[i] = final.get(name, name)
+            node.name = f"{node.output[0]}"
+            if source and typed_nodes:
+                node.metadata_props.add(key="source", value=source)
+            elif source:
+                node.doc_string = source
+
+
+def add_program(graph: Graph, program: Program, source_name: str, typed_nodes: bool) -> None:
+    """Add every equation of a program, each with the line of the spec that it comes from."""
+    for equation in program.equations:
+        line = f"{source_name}:{equation.origin[0].line}" if equation.origin else ""
+        graph.equation(equation, line, typed_nodes)

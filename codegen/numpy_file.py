@@ -1,0 +1,363 @@
+"""The standalone NumPy trainer: the net's programs printed as functions, set into the page of a template."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ..dsl.ir import Input, Program
+from ..dsl.net import Field, Net
+from .about import docstring, escape, layer_table, provenance
+from .body import Body, Names, Statement, assignments, kernel_name
+from .gradients import CLIP, loss_and_grads
+from .simplify import simplify
+from .spelling import WIDTH, quote, wrap
+
+# Names that functions of the page read as globals, so that no local may take them.
+GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
+Kernels = dict[str, Callable[..., object]]
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("train.py.jinja")
+
+
+def to_numpy(net: Net) -> str:
+    """The text of NAME.py; the same net gives the same bytes."""
+    return _Page(net).render()
+
+
+class _Page:
+    def __init__(self, net: Net):
+        self.net = net
+        self.kernels: Kernels = {}
+        self.globals = GLOBALS | {kernel_name(k) for k in _kernels(net)}
+
+    def render(self) -> str:
+        net, programs = self.net, self.net.programs
+        trains = "update" in programs
+        page: dict[str, Any] = {
+            "name": net.name,
+            "docstring": self._docstring(trains),
+            "trains": trains,
+            "fields": self._fields(),
+            "settings": self._settings() if trains else [("SEED", net.train["seed"])],
+            "literals": self._literals(),
+            "has_state": bool(net.states),
+            "init": self._init(),
+            "fit": self._fit() if "fit" in programs else "",
+            "predict": self._returning("predict", f"Return {_outputs_text(net)} of a batch."),
+        }
+        page |= self._training() if trains else {}
+        page["modules"] = self._modules(page)
+        page["kernels"] = [_source(k) for k in self.kernels.values()]
+        return _template().render(page)
+
+    def _training(self) -> dict[str, Any]:
+        net, programs = self.net, self.net.programs
+        compared = "compared" in programs
+        gradient = loss_and_grads(net)
+        draws = gradient.of("draw")
+        predictions = programs["metrics"].of("prediction")
+        extras = ["draws=draw(epoch, step, len(batch))"] if draws else []
+        extras += ["clip_norm=CLIP_NORM"] if net.train["clip_norm"] else []
+        return {
+            "compared": self._returning("compared", "Return the values that the loss looks at.") if compared else "",
+            "loss_and_grads": self._loss_and_grads(gradient),
+            "updater": net.updater,
+            "moments": _tuple(net.moments) if net.moments else "",
+            "some_trained": self._some_trained(),
+            "update": self._update(),
+            "metrics": self._metrics() if self._measured() else "",
+            "penalty": self._returning("penalty", "Return what l1 and l2 add to the loss.")
+            if "penalty" in programs
+            else "",
+            "predictor": "compared" if compared else "predict",
+            "single": len(predictions) == 1,
+            "validation": bool(net.train["validation"]),
+            "early_stop": bool(net.train["early_stop"]),
+            "draws": self._draws(draws),
+            "step": wrap("loss, grads = loss_and_grads(", ["p", "*examples", *extras], ")", 12),
+            "check_draws": ", draws=draws" if draws else "",
+        }
+
+    def _measured(self) -> bool:
+        """Whether anything is reported beside the training loss."""
+        return bool(self.net.train["validation"]) or len(self.net.programs["metrics"].results) > 1
+
+    def _fields(self) -> list[str]:
+        lines = wrap("INPUTS = {", [_range(f) for f in self.net.inputs], "}")
+        lines += wrap("TARGETS = {", [_range(f) for f in self.net.targets], "}")
+        remark = "  # lowest, highest, type"
+        if len(lines[0] + remark) > WIDTH:
+            return [remark.strip(), *lines]
+        return [lines[0] + remark, *lines[1:]]
+
+    def _some_trained(self) -> list[str]:
+        """The names of the trained weights, where these are not all that `init` returns."""
+        net = self.net
+        if len(net.trained) == len(net.weights) and not net.states:
+            return []
+        if len(net.trained) == 1:
+            return [f"TRAINED = ({quote(net.trained[0])},)"]
+        return wrap("TRAINED = (", [quote(name) for name in net.trained], ")")
+
+    # The head ---------------------------------------------------------------------------------------------------------
+
+    def _docstring(self, trains: bool) -> str:
+        net = self.net
+        lines = [f"{net.name}: {net.doc.splitlines()[0] if net.doc else _summary(net)}", ""]
+        lines += [*net.doc.splitlines()[1:], ""] if "\n" in net.doc else []
+        lines += textwrap.wrap(provenance(net), WIDTH)
+        names = ", ".join(f.name for f in (*net.inputs, *net.targets))
+        if trains:
+            lines += ["", *_usage(net.name, names)]
+        for field in (*net.inputs, *net.targets):
+            if field.labels or field.doc:
+                lines += ["", *textwrap.wrap(_field_text(field), WIDTH)]
+        return docstring([*lines, "", *layer_table(net)])
+
+    def _settings(self) -> list[tuple[str, str]]:
+        names = [k for k, v in self.net.train.items() if v]
+        names.sort(key=["epochs", "batch", "seed", "validation", "early_stop", "clip_norm"].index)
+        settings = [(name.upper(), repr(self.net.train[name])) for name in names]
+        if "SEED" not in dict(settings):
+            settings.append(("SEED", "0"))
+        return [*settings, *((s.name, repr(_short(s.number))) for s in self.net.settings)]
+
+    def _literals(self) -> list[str]:
+        found: list[str] = []
+        for equation in self.net.programs["init"].equations:
+            if equation.op.name == "literal":
+                found += _nested(f"{equation.attrs['name']} = ", equation.attrs["values"].tolist(), 0, "")
+        return found
+
+    def _modules(self, page: dict[str, Any]) -> list[str]:
+        text = "\n".join(str(v) for v in page.values()) + "\n".join(_source(k) for k in self.kernels.values())
+        modules = ["hashlib", *(["math"] if "math." in text else [])]
+        return [*modules, *(["os", "sys"] if page["trains"] else [])]
+
+    # Functions --------------------------------------------------------------------------------------------------------
+
+    def _body(self, program: Program, own: Iterable[str] = (), indent: int = 4) -> tuple[Body, dict[str, str]]:
+        """A body, and what its own names, such as p, are called beside the user's."""
+        names = Names(set(self.globals))
+        for given in program.of("example", "target", "prediction"):
+            names.give(given.value, given.name)
+        called = {name: _aside(name, names) for name in own}
+        body = Body(program, names, indent)
+        return body, called
+
+    def _function(
+        self, name: str, program: Program, doc: str, roles: tuple[str, ...], own: tuple[str, ...], defaults: str = ""
+    ) -> tuple[list[str], Body, dict[str, str]]:
+        """The head of a function: its signature, docstring, and the lines that bring its inputs into shape."""
+        body, called = self._body(program, own)
+        fields = {f.name: f for f in (*self.net.inputs, *self.net.targets)}
+        given = program.of(*roles)
+        by_name = {i.name: i for i in given}
+        order = [i.name for i in given if i.role == "prediction"]
+        order += [name for name in fields if name in by_name and name not in order]
+        names = [body.names.of[by_name[n].value] for n in order]
+        after = [called[n] + d for n, d in (("draws", ""), (CLIP, "=None")) if n in called]
+        before = [called["p"]] if "p" in called else []
+        lines = wrap(f"def {name}(", [*before, *names, *after], "):")
+        lines.append(f'    """{escape(doc)}"""')
+        for each in order:
+            field = fields.get(each)
+            if field is not None and field.shape == (1,) and _reads(program, by_name[each]):
+                local = body.names.of[by_name[each].value]
+                lines.append(f"    {local} = {local}.reshape(-1, 1)  # (N,) is taken for (N, 1)")
+        return lines, body, called
+
+    def _unpacked(self, body: Body, called: dict[str, str], statements: list[Statement]) -> list[str]:
+        """The statements, with each array of p or draws taken out before its first use."""
+        sources = {"weight": "p", "state": "p", "draw": "draws"}
+        inputs = [i for i in body.program.inputs if i.role in sources and _reads(body.program, i)]
+        right = {i.value: f"{called[sources[i.role]]}[{quote(i.name)}]" for i in inputs}
+        flat = assignments([(body.names.of[i.value], right[i.value]) for i in inputs], body.indent)
+        if len(flat) <= 1:
+            return [*flat, *([""] if flat else []), *body.lines(statements)]
+        return body.lines(statements, {i.value: right[i.value] for i in inputs})
+
+    def _returning(self, name: str, doc: str) -> str:
+        """A function that returns the results of a program over p and the inputs."""
+        program = simplify(self.net.programs[name])
+        for value in program.results.values():
+            if program.uses[value] == 1:
+                value.hint = ""  # it is returned where it is computed
+        lines, body, called = self._function(name, program, doc, ("example",), ("p",))
+        statements = body.statements()
+        self.kernels |= body.kernels
+        lines += self._unpacked(body, called, statements)
+        finals = [body.final(result) for result in program.results]
+        flat = f"    return {', '.join(finals)}"
+        lines += [flat] if len(flat) <= WIDTH else wrap("return (", finals, ")", 4)
+        return "\n".join(lines)
+
+    def _loss_and_grads(self, program: Program) -> str:
+        own = ("p", *(["draws"] if program.of("draw") else []), *([CLIP] if program.of("limit") else []))
+        doc = "Return the mean loss of a batch and its gradient for each parameter."
+        lines, body, called = self._function("loss_and_grads", program, doc, ("example", "target"), own)
+        for limit in program.of("limit"):
+            body.names.of[limit.value] = called[CLIP]
+        statements = body.statements()
+        self.kernels |= body.kernels
+        lines += [*self._unpacked(body, called, statements), ""]
+        items = [f"{quote(name)}: {body.final(f'd{name}')}" for name in self.net.trained]
+        lines += wrap(f"return {body.final('loss')}, {{", items, "}", 4)
+        return "\n".join(lines)
+
+    def _init(self) -> str:
+        program = self.net.programs["init"]
+        body, _ = self._body(program)
+        statements = body.statements()
+        self.kernels |= body.kernels
+        for name in program.results:
+            if len(self._entry(body, name)) > WIDTH:
+                statements += body.name_final(name)
+        lines = [statement.lines(body.indent) for statement in statements]
+        entries = [self._entry(body, name) for name in program.results]
+        cast = "return {name: value.astype(np.float32) for name, value in p.items()}"
+        return "\n".join([*lines, "    p = {", *entries, "    }", f"    {cast}"])
+
+    def _entry(self, body: Body, name: str) -> str:
+        return f"        {quote(name)}: {body.final(name)},"
+
+    def _fit(self) -> str:
+        program = self.net.programs["fit"]
+        program = simplify(program)
+        doc = "Set the statistics of the training rows, in float64 until the end."
+        lines, body, called = self._function("fit", program, doc, ("example",), ("p",))
+        places = {name: f"{called['p']}[{quote(name)}]" for name in program.results}
+        others = body.store(places)
+        lines += [statement.lines(body.indent) for statement in body.statements()]
+        lines += [f"{body.indent}{place} = {body.final(name)}" for name, place in others.items()]
+        return "\n".join(lines)
+
+    def _update(self) -> str:
+        program = simplify(self.net.programs["update"])
+        body, _ = self._body(program, ("p", "moments", "grads", "name"), indent=8)
+        stores = {"w": "p[name]", **{m: f'moments[f"{{name}}.{m}"]' for m in self.net.moments}}
+        others = body.store(stores)
+        statements = body.statements()
+        scalar = [s for s in statements if s.equation.results[0].type.dtype == "f64"]
+        inner = [s for s in statements if s not in scalar]
+        lines = [s.lines("    ") for s in scalar]
+        lines.append("    for name, g in grads.items():")
+        lines += assignments(list(stores.items()), "        ")
+        lines += [s.lines("        ") for s in inner]
+        lines += assignments([(place, body.final(name)) for name, place in others.items()], "        ")
+        return "\n".join(lines)
+
+    def _metrics(self) -> str:
+        program = simplify(self.net.programs["metrics"])
+        doc = "Return the loss and the metrics of predictions, by name."
+        lines, body, _ = self._function("metrics", program, doc, ("prediction", "target"), ())
+        statements = body.statements()
+        for name in program.results:
+            if len(body.final(name)) > 50:
+                statements += body.name_final(name)
+        self.kernels |= body.kernels
+        lines += [s.lines(body.indent) for s in statements]
+        entries = [f"{quote(name)}: float({body.final(name)})" for name in program.results]
+        return "\n".join([*lines, *wrap("return {", entries, "}", 4)])
+
+    def _draws(self, draws: tuple[Input, ...]) -> list[str]:
+        shapes = [(i.name, ", ".join(["count", *(str(d) for d in i.value.type.shape[1:])])) for i in draws]
+        return wrap("shapes = {", [f"{quote(name)}: ({shape})" for name, shape in shapes], "}", 4) if draws else []
+
+
+def _kernels(net: Net) -> list[Callable[..., object]]:
+    return [k for program in net.programs.values() for e in program.equations for k in e.op.kernels]
+
+
+def _reads(program: Program, given: Input) -> bool:
+    return given.value in program.uses
+
+
+def _aside(name: str, names: Names) -> str:
+    """A name of the page's own, which steps aside where the user has it."""
+    while name in names.taken:
+        name += "_"
+    names.taken.add(name)
+    return name
+
+
+def _tuple(names: Iterable[str]) -> str:
+    quoted = [quote(n) for n in names]
+    return f"({', '.join(quoted)}{',' if len(quoted) == 1 else ''})"
+
+
+def _short(number: float) -> float | int:
+    return int(number) if float(number).is_integer() and abs(number) < 1e15 else number
+
+
+def _nested(head: str, value: Any, indent: int, tail: str) -> list[str]:
+    """A list of numbers as the page's style breaks it."""
+    pad = " " * indent
+    flat = f"{pad}{head}{_flat(value)}{tail}"
+    if len(flat) <= WIDTH or not isinstance(value, list):
+        return [flat]
+    inner = [line for item in value for line in _nested("", item, indent + 4, ",")]
+    return [f"{pad}{head}[", *inner, f"{pad}]{tail}"]
+
+
+def _flat(value: Any) -> str:
+    return f"[{', '.join(_flat(v) for v in value)}]" if isinstance(value, list) else repr(value)
+
+
+def _range(field: Field) -> str:
+    """The lowest and the highest number that a field may hold, and its type."""
+    low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
+    return f"{quote(field.name)}: ({low}, {high}, {'np.int64' if field.kind == 'class' else 'np.float32'})"
+
+
+def _bound(number: float) -> str:
+    return {float("-inf"): "-np.inf", float("inf"): "np.inf"}.get(number, repr(_short(number)))
+
+
+def _usage(name: str, names: str) -> list[str]:
+    commands = [
+        (f"python {name}.py DATA.npz", f"train on the arrays {names}; write {name}.npz"),
+        (f"python {name}.py DATA.npz --check", "compare the gradients with differences"),
+    ]
+    return [f"    {command:<{len(commands[1][0])}}    {what}" for command, what in commands]
+
+
+def _summary(net: Net) -> str:
+    said = ", ".join(o.name for o in net.outputs)
+    return f"from {', '.join(f.name for f in net.inputs)} to {said}"
+
+
+def _outputs_text(net: Net) -> str:
+    return " and ".join(o.name for o in net.outputs)
+
+
+def _field_text(field: Field) -> str:
+    parts = [field.name + ":", field.doc.replace("\n", " ")] if field.doc else [field.name + ":"]
+    if field.labels:
+        parts.append(", ".join(f"{i} {label}" for i, label in enumerate(field.labels)))
+    return " ".join(parts)
+
+
+def _source(kernel: Callable[..., object]) -> str:
+    """The source of a kernel, under the name by which the page calls it."""
+    text = textwrap.dedent(inspect.getsource(kernel)).rstrip()
+    text = text.replace("  # pyright: ignore", "", 1)
+    return text.replace(f"def {kernel.__name__}(", f"def {kernel_name(kernel)}(", 1)

@@ -1,0 +1,232 @@
+"""The ONNX graphs: inference with its weights, and one whole training step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
+
+from ..dsl.ir import Input, Program, Value
+from ..dsl.net import Field, Net, Output
+from ..dsl.types import Type
+from .about import digest, spec_file, version
+from .body import Names
+from .graph import Graph, add_program
+from .simplify import Simplifier
+from .step import next_name, step_program
+
+OPSET = 21
+# Opset to the IR version that came with it; the stock runtime refuses what is newer than itself.
+IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+
+
+def to_onnx(net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: bool = False) -> ModelProto:
+    """The inference graph with the given weights and state by name."""
+    source = net.programs["predict"]
+    program = Simplifier(source, expand=True).simplified(source)
+    names = Names({i.name for i in program.inputs})
+    graph = _begin(program, names, {**_result_names(program)})
+    add_program(graph, program, spec_file(net), opset >= 21)
+    outputs: list[ValueInfoProto] = []
+    described: list[dict[str, Any]] = []
+    for output in net.outputs:
+        name = _identified(graph, program.results[output.name], output.name)
+        outputs.append(_info(name, output.type))
+        described.append({"name": name, "shape": list(output.type.shape[1:]), **_described(output)})
+    for output in net.outputs:
+        _decide(graph, output, outputs, described)
+    used = {name for node in graph.nodes for name in node.input}
+    stored = [
+        numpy_helper.from_array(np.ascontiguousarray(weights[i.name], np.float32), i.name)
+        for i in program.of("weight", "state")
+        if i.name in used
+    ]
+    inputs = [_info(i.name, i.value.type) for i in program.of("example")]
+    meta = metadata(net, described, trained)
+    return _model(net, graph, inputs, outputs, stored, meta, opset)
+
+
+def to_step(net: Net, opset: int = OPSET) -> ModelProto:
+    """The training step; its inputs and results are told by the `step` part of its metadata."""
+    program = step_program(net)
+    names = Names({i.name for i in program.inputs})
+    called = {i.value: _input_name(i) for i in program.inputs}
+    graph = _begin(program, names, _result_names(program))
+    graph.names.of.update(called)
+    add_program(graph, program, spec_file(net), opset >= 21)
+    outputs = [
+        _info(_identified(graph, value, name), Type(value.type.dtype, value.type.shape))
+        for name, value in program.results.items()
+    ]
+    inputs = [_info(_input_name(i), i.value.type) for i in program.inputs]
+    meta = {**metadata(net, [], False), "step": _roles(net, program)}
+    return _model(net, graph, inputs, outputs, [], meta, opset)
+
+
+def _input_name(given: Input) -> str:
+    return given.name
+
+
+def _roles(net: Net, program: Program) -> dict[str, Any]:
+    """Which inputs and results of the step graph are what."""
+    of = {role: [i.name for i in program.of(role)] for role in ("weight", "state", "moment", "draw", "clock")}
+    moved = [*net.trained, *of["moment"]]
+    return {
+        "weights": of["weight"],
+        "trained": list(net.trained),
+        "state": of["state"],
+        "moments": of["moment"],
+        "draws": {name: name for name in of["draw"]},
+        "clock": {name: name for name in of["clock"]},
+        "loss": "loss",
+        "next": {name: next_name(name) for name in moved},
+    }
+
+
+def _begin(program: Program, names: Names, results: dict[Value, str]) -> Graph:
+    for given in program.inputs:
+        names.of[given.value] = given.name
+    given_values = {i.value for i in program.inputs}
+    for value, name in results.items():
+        if value not in given_values:
+            names.of[value] = name
+    names.taken |= set(results.values())
+    return Graph(names, program.producers)
+
+
+def _result_names(program: Program) -> dict[Value, str]:
+    """The name of each result's value, the first where a value is several results."""
+    found: dict[Value, str] = {}
+    for name, value in program.results.items():
+        found.setdefault(value, name)
+    return found
+
+
+def _identified(graph: Graph, value: Value, name: str) -> str:
+    """The name of a result, which gets a node of its own where its value has another name."""
+    have = graph.names.of[value]
+    if have != name:
+        graph.nodes.append(helper.make_node("Identity", [have], [name], name=name))
+    return name
+
+
+# Outputs --------------------------------------------------------------------------------------------------------------
+
+
+def _described(output: Output) -> dict[str, Any]:
+    target = output.target
+    kind = target.kind if target else "f32"
+    return {"kind": kind, "labels": list(target.labels) if target and target.labels else None, "role": "prediction"}
+
+
+def _decide(graph: Graph, output: Output, outputs: list[ValueInfoProto], described: list[dict[str, Any]]) -> None:
+    """Add the decision of a class or a binary output, and its label where labels have names."""
+    kind = output.target.kind if output.target else ""
+    batch = output.type.shape[:1]
+    if kind == "class":
+        chosen = _named(graph, f"{output.name}_class", "ArgMax", [output.name], axis=-1, keepdims=0)
+        _add(outputs, described, chosen, TensorProto.INT64, batch, "class", output.name)
+        labels = output.target.labels if output.target else None
+        if labels:
+            words = graph.constant(np.array(labels, dtype=object), "labels")
+            label = _named(graph, f"{output.name}_label", "Gather", [words, chosen])
+            _add(outputs, described, label, TensorProto.STRING, batch, "label", output.name)
+    elif kind == "binary":
+        half = graph.constant(np.array(0.5, np.float32))
+        above = graph.GreaterOrEqual(output.name, half)
+        decision = _named(graph, f"{output.name}_decision", "Cast", [above], to=TensorProto.INT64)
+        _add(outputs, described, decision, TensorProto.INT64, output.type.shape, "decision", output.name)
+
+
+def _named(graph: Graph, name: str, operator: str, inputs: list[str], **attributes: Any) -> str:
+    while name in graph.names.taken:
+        name += "_"
+    graph.names.taken.add(name)
+    graph.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+    return name
+
+
+def _add(
+    outputs: list[ValueInfoProto],
+    described: list[dict[str, Any]],
+    name: str,
+    dtype: int,
+    shape: tuple[Any, ...],
+    role: str,
+    of: str,
+) -> None:
+    outputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
+    described.append({"name": name, "role": role, "of": of})
+
+
+def _info(name: str, type: Type) -> ValueInfoProto:
+    dtypes = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "i64": TensorProto.INT64, "bool": TensorProto.BOOL}
+    return helper.make_tensor_value_info(name, dtypes[type.dtype], list(type.shape))
+
+
+# The model ------------------------------------------------------------------------------------------------------------
+
+
+def metadata(net: Net, outputs: list[dict[str, Any]], trained: bool) -> dict[str, Any]:
+    """What the runtime needs to know of a net, for the `netc` key of a graph's metadata."""
+    return {
+        "version": 1,
+        "netc": version(),
+        "name": net.name,
+        "doc": net.doc,
+        "spec_file": spec_file(net),
+        "spec": net.source.text,
+        "spec_sha256": digest(net),
+        "defines": net.defines,
+        "inputs": [_field(f) for f in net.inputs],
+        "targets": [_field(f) for f in net.targets],
+        "outputs": outputs,
+        "train": {k: v for k, v in net.train.items() if v},
+        "data": net.data,
+        "trained": trained,
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "kind": field.kind,
+        "shape": list(field.shape),
+        "classes": field.classes,
+        "labels": list(field.labels) if field.labels else None,
+        "doc": field.doc,
+    }
+
+
+def _model(
+    net: Net,
+    graph: Graph,
+    inputs: list[ValueInfoProto],
+    outputs: list[ValueInfoProto],
+    stored: list[TensorProto],
+    meta: dict[str, Any],
+    opset: int,
+) -> ModelProto:
+    used = {name for node in graph.nodes for name in node.input}
+    constants = [tensor for name, tensor in graph.constants.items() if name in used]
+    body = helper.make_graph(graph.nodes, net.name, inputs, outputs, [*stored, *constants], doc_string=net.doc)
+    model = helper.make_model(
+        body,
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSIONS[opset],
+        producer_name="netc",
+        producer_version=version(),
+        doc_string=net.doc,
+    )
+    helper.set_model_props(model, {"netc": json.dumps(meta, sort_keys=True)})
+    checker.check_model(model, full_check=True)
+    shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    return model
+
+
+def serialized(model: ModelProto) -> bytes:
+    """The bytes of a model, the same for the same model."""
+    return model.SerializeToString(deterministic=True)

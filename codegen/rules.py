@@ -1,0 +1,258 @@
+"""Rewriting rules: equal mathematics that is safer, shorter or easier to read, as a table from op to rules.
+
+A rule gets the builder and the arguments of an equation about to be emitted, and returns the tensor that stands for its
+result, or None where it does not apply. What a rule emits is itself simplified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..dsl import ops
+from ..dsl.ir import OPS, Equation, Tensor
+from ..dsl.ops.elementwise import is_constant
+
+
+class Rewriter(Protocol):
+    """The builder that applies rules as it emits."""
+
+    def producer(self, x: Tensor) -> Equation | None:
+        """The equation that assigns x."""
+        ...
+
+    def args(self, x: Tensor, op: str) -> tuple[Tensor, ...] | None:
+        """The arguments of x where it is the result of the named op."""
+        ...
+
+    def constant(self, number: float, dtype: str = "f32", name: str = "") -> Tensor:
+        """A number."""
+        ...
+
+
+Rule = Callable[..., Tensor | None]
+RULES: dict[str, list[Rule]] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a rule for some ops."""
+
+    def add(function: Rule) -> Rule:
+        for name in names:
+            assert name in OPS, name
+            RULES.setdefault(name, []).append(function)
+        return function
+
+    return add
+
+
+def number(b: Rewriter, x: Tensor) -> float | None:
+    """The value of an unnamed constant."""
+    equation = b.producer(x)
+    return equation.attrs["number"] if equation is not None and is_constant(equation) else None
+
+
+# Gates: an activation and the loss behind it, computed together -------------------------------------------------------
+
+
+@rule("mcxent")
+def _softmax_then_mcxent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
+    scores = b.args(p, "softmax")
+    if scores is None:
+        return None
+    losses, probs = ops.softmax_mcxent(*scores, y)
+    losses.named("losses")
+    probs.named("probs")
+    return losses
+
+
+@rule("xent")
+def _sigmoid_then_xent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
+    scores = b.args(p, "sigmoid")
+    return ops.softplus(*scores) - scores[0] * y if scores else None
+
+
+@rule("log")
+def _log_of_softmax(b: Rewriter, x: Tensor) -> Tensor | None:
+    bounded = b.args(x, "maximum")
+    scores = b.args(bounded[0] if bounded and number(b, bounded[1]) == ops.losses.TINY else x, "softmax")
+    return ops.log_softmax(*scores) if scores else None
+
+
+# Arithmetic with numbers ----------------------------------------------------------------------------------------------
+
+
+@rule("add", "sub", "mul", "div", "pow")
+def _two_numbers(b: Rewriter, x: Tensor, y: Tensor, op: str) -> Tensor | None:
+    left, right = number(b, x), number(b, y)
+    if left is None or right is None or x.type.dtype != y.type.dtype or (op in ("div", "pow") and right <= 0):
+        return None
+    value = {"add": left + right, "sub": left - right, "mul": left * right}.get(op)
+    if value is None:
+        value = left / right if op == "div" else left**right
+    return b.constant(value, x.type.dtype)
+
+
+@rule("neg")
+def _negative_number(b: Rewriter, x: Tensor) -> Tensor | None:
+    value, twice = number(b, x), b.args(x, "neg")
+    return twice[0] if twice else None if value is None else b.constant(-value, x.type.dtype)
+
+
+@rule("mul")
+def _times_number(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    if number(b, y) is not None and number(b, x) is None and x.shape:
+        return y * x
+    left, inner = number(b, x), b.args(y, "mul")
+    if left == 1:
+        return y
+    if number(b, y) == 1:
+        return x
+    if left is not None and inner and (right := number(b, inner[0])) is not None:
+        return b.constant(left * right, x.type.dtype) * inner[1]
+    return None
+
+
+@rule("add")
+def _plus_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    if number(b, y) == 0 and x.shape == _wide(x, y):
+        return x
+    if number(b, x) == 0 and y.shape == _wide(x, y):
+        return y
+    negative = b.args(y, "neg")
+    return x - negative[0] if negative else None
+
+
+@rule("sub")
+def _minus_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    negative = b.args(y, "neg")
+    if negative:
+        return x + negative[0]
+    return x if number(b, y) == 0 else None
+
+
+@rule("div")
+def _over_one(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    return x if number(b, y) == 1 else None
+
+
+def _wide(x: Tensor, y: Tensor) -> Any:
+    return OPS["add"].type(x.type, y.type).shape  # type: ignore[union-attr]
+
+
+# One number for every element -----------------------------------------------------------------------------------------
+
+
+def uniform(b: Rewriter, x: Tensor) -> Tensor | None:
+    """The scalar of which every element of x is a copy, where that is known."""
+    if not x.shape:
+        return x
+    for op in ("broadcast_like", "expand_dims", "reshape"):
+        inner = b.args(x, op)
+        if inner:
+            return uniform(b, inner[0])
+    return None
+
+
+@rule("mul")
+def _uniform_factor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    for factor, other in ((x, y), (y, x)):
+        scalar = uniform(b, factor) if factor.shape else None
+        if scalar is not None and other.shape == _wide(x, y):
+            return scalar * other
+    return None
+
+
+@rule("mul")
+def _times_reciprocal(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """(1 / c) * y is y / c, which is also exact where 1 / c is not."""
+    for factor, other in ((x, y), (y, x)):
+        parts = b.args(factor, "div")
+        if parts and not factor.shape and number(b, parts[0]) is not None and other.shape:
+            return parts[0] * other / parts[1]
+    return None
+
+
+@rule("broadcast_like")
+def _already_wide(b: Rewriter, x: Tensor, like: Tensor) -> Tensor | None:
+    return x if x.shape == like.shape else None
+
+
+# Choices --------------------------------------------------------------------------------------------------------------
+
+
+@rule("where")
+def _choice_of_nothing(b: Rewriter, condition: Tensor, x: Tensor, y: Tensor) -> Tensor | None:
+    if number(b, y) == 0 and x.type.dtype == "f32" and x.shape == condition.shape:
+        return ops.mask(x, condition)
+    return None
+
+
+@rule("mul")
+def _into_choice(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """where(c, 0, a) * y is where(c, 0, a * y)."""
+    for factor, other in ((x, y), (y, x)):
+        parts = b.args(factor, "where")
+        if parts and number(b, parts[1]) == 0 and factor.shape == _wide(x, y):
+            return ops.where(parts[0], 0, parts[2] * other)
+    return None
+
+
+@rule("mask")
+def _mask_of_choice(b: Rewriter, x: Tensor, keep: Tensor) -> Tensor | None:
+    """What is masked by a condition already, or by its opposite."""
+    parts = b.args(x, "where")
+    if parts and number(b, parts[1]) == 0 and _opposite(b, parts[0], keep):
+        return x
+    return None
+
+
+def _opposite(b: Rewriter, one: Tensor, other: Tensor) -> bool:
+    above, below = b.args(one, "greater"), b.args(other, "less_equal")
+    if not above or not below:
+        return False
+    same_number = number(b, above[1]) is not None and number(b, above[1]) == number(b, below[1])
+    return above[0].value is below[0].value and (same_number or above[1].value is below[1].value)
+
+
+@rule("add")
+def _two_choices(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """What one condition chooses and its opposite chooses make one choice."""
+    for one, other in ((x, y), (y, x)):
+        kept, parts = b.args(one, "mask"), b.args(other, "where")
+        if kept and parts and kept[1].value is parts[0].value and number(b, parts[1]) == 0:
+            return ops.where(kept[1], kept[0], parts[2])
+    return None
+
+
+# Shapes ---------------------------------------------------------------------------------------------------------------
+
+
+@rule("mean")
+def _mean_of_means(b: Rewriter, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor | None:
+    inner = b.producer(x)
+    if inner is None or inner.op.name != "mean" or inner.attrs["keepdims"] or keepdims or axes != (0,):
+        return None
+    deeper = inner.attrs["axes"]
+    if deeper != tuple(range(1, inner.args[0].type.rank)):
+        return None
+    return ops.mean(Tensor(x.builder, inner.args[0]), axes=(0, *deeper), keepdims=False)
+
+
+@rule("transpose")
+def _twice_transposed(b: Rewriter, x: Tensor) -> Tensor | None:
+    inner = b.args(x, "transpose")
+    return inner[0] if inner else None
+
+
+@rule("reshape")
+def _same_shape(b: Rewriter, x: Tensor, shape: tuple[Any, ...]) -> Tensor | None:
+    return x if x.shape == shape else None
+
+
+@rule("cast")
+def _same_precision(b: Rewriter, x: Tensor, dtype: str) -> Tensor | None:
+    if x.type.dtype == dtype:
+        return x
+    value = number(b, x)
+    return None if value is None else b.constant(value, dtype)

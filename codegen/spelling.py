@@ -1,0 +1,188 @@
+"""Python expressions in the style of the page: templates of ops filled in, with the fewest parentheses that keep order."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from typing import Any
+
+from ..dsl.ir import Equation
+
+# The longest line of the page.
+WIDTH = 88
+
+_BINARY: dict[type[ast.operator], tuple[str, int]] = {
+    ast.BitOr: ("|", 4),
+    ast.BitAnd: ("&", 6),
+    ast.Add: ("+", 8),
+    ast.Sub: ("-", 8),
+    ast.Mult: ("*", 9),
+    ast.Div: ("/", 9),
+    ast.MatMult: ("@", 9),
+    ast.Pow: ("**", 11),
+}
+_COMPARE = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
+_UNARY = {ast.USub: "-", ast.Not: "not "}
+CONDITIONAL, COMPARISON, UNARY, POWER, ATOM = 1, 3, 10, 11, 20
+
+# NumPy functions of a single number that the host computes with the standard library.
+_HOST = {"sqrt", "exp", "log", "cos", "sin", "floor", "tanh", "expm1", "log1p"}
+_HOST_CALLS = {"minimum": "min", "maximum": "max", "abs": "abs"}
+
+
+def spell(node: ast.expr, level: int = 0) -> str:
+    """The text of an expression, in parentheses where it binds weaker than `level`."""
+    text, own = _spell(node)
+    return f"({text})" if own < level else text
+
+
+def _spell(node: ast.expr) -> tuple[str, int]:
+    match node:
+        case ast.Name():
+            return node.id, ATOM
+        case ast.Constant():
+            return _constant(node.value)
+        case ast.BinOp():
+            return _binary(node)
+        case ast.UnaryOp():
+            return f"{_UNARY[type(node.op)]}{spell(node.operand, UNARY)}", UNARY
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return f"{spell(left, COMPARISON + 1)} {_COMPARE[type(op)]} {spell(right, COMPARISON + 1)}", COMPARISON
+        case ast.IfExp():
+            parts = spell(node.body, 2), spell(node.test, 2), spell(node.orelse, CONDITIONAL)
+            return "{} if {} else {}".format(*parts), CONDITIONAL
+        case ast.Attribute():
+            return f"{spell(node.value, ATOM)}.{node.attr}", ATOM
+        case ast.Call():
+            given = [*(spell(a) for a in node.args), *(f"{k.arg}={spell(k.value)}" for k in node.keywords)]
+            return f"{spell(node.func, ATOM)}({', '.join(given)})", ATOM
+        case ast.Subscript():
+            return f"{spell(node.value, ATOM)}[{_index(node.slice)}]", ATOM
+        case ast.Tuple():
+            inner = ", ".join(spell(e) for e in node.elts)
+            return f"({inner}{',' if len(node.elts) == 1 else ''})", ATOM
+        case _:
+            raise AssertionError(f"no spelling for {ast.dump(node)}")
+
+
+def _constant(value: Any) -> tuple[str, int]:
+    if isinstance(value, str):
+        return quote(value), ATOM
+    return repr(value), UNARY if isinstance(value, int | float) and value < 0 else ATOM
+
+
+def quote(text: str) -> str:
+    """A string literal in double quotes, with every character escaped that could end it."""
+    escaped = "".join(_escape(c) for c in text)
+    return f'"{escaped}"'
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _binary(node: ast.BinOp) -> tuple[str, int]:
+    sign, level = _BINARY[type(node.op)]
+    if isinstance(node.op, ast.Pow):
+        left, right = spell(node.left, POWER + 1), spell(node.right, UNARY)
+        gap = "" if _simple(node.left) and _simple(node.right) else " "
+        return f"{left}{gap}**{gap}{right}", level
+    return f"{spell(node.left, level)} {sign} {spell(node.right, level + 1)}", level
+
+
+def _simple(node: ast.expr) -> bool:
+    """Whether the page's style sets no blanks around ** beside it."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Name | ast.Constant)
+    if isinstance(node, ast.Attribute):
+        return _simple(node.value)
+    return isinstance(node, ast.Name | ast.Constant)
+
+
+def _index(node: ast.expr) -> str:
+    if isinstance(node, ast.Slice):
+        return f"{spell(node.lower) if node.lower else ''}:{spell(node.upper) if node.upper else ''}"
+    if isinstance(node, ast.Tuple):
+        return ", ".join(_index(e) for e in node.elts)
+    return spell(node)
+
+
+# Templates ------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _parse(template: str) -> ast.expr:
+    return ast.parse(template, mode="eval").body
+
+
+def _fill(node: ast.expr, parts: dict[str, ast.expr], host: bool) -> ast.expr:
+    """A copy of a template with its names replaced."""
+    if isinstance(node, ast.Name):
+        return parts.get(node.id, node)
+    fields = {name: _filled(value, parts, host) for name, value in ast.iter_fields(node)}
+    copy = type(node)(**fields)
+    return _on_host(copy) if host and isinstance(copy, ast.Call) else copy
+
+
+def _filled(value: Any, parts: dict[str, ast.expr], host: bool) -> Any:
+    if isinstance(value, list):
+        return [_filled(v, parts, host) for v in value]
+    if isinstance(value, ast.keyword):
+        return ast.keyword(value.arg, _fill(value.value, parts, host))
+    return _fill(value, parts, host) if isinstance(value, ast.expr) else value
+
+
+def _on_host(call: ast.Call) -> ast.expr:
+    """A NumPy call on a single number, as Python computes it."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if name in _HOST:
+        return ast.Call(ast.Attribute(ast.Name("math"), name), call.args, [])
+    if name in _HOST_CALLS:
+        return ast.Call(ast.Name(_HOST_CALLS[name]), call.args, [])
+    if name == "where":
+        condition, x, y = call.args
+        return ast.IfExp(condition, x, y)
+    return ast.BinOp(call.args[0], ast.Pow(), ast.Constant(2)) if name == "square" else call
+
+
+def expression(equation: Equation, args: list[ast.expr]) -> ast.expr:
+    """An equation as a Python expression over the expressions of its arguments."""
+    op, attrs = equation.op, equation.attrs
+    if op.name == "constant":
+        return ast.Name(attrs["name"]) if attrs["name"] else number(attrs["number"])
+    assert op.numpy is not None, f"{op.name} has no spelling"
+    template = op.numpy(*(a.type for a in equation.args), **attrs) if callable(op.numpy) else op.numpy
+    parts: dict[str, ast.expr] = {k: ast.Constant(v) for k, v in attrs.items() if isinstance(v, int | float | str)}
+    names = list(op.arguments)
+    if names and names[-1].startswith("*"):
+        stem = names.pop()[1:]
+        names += [f"{stem}{i}" for i in range(len(args) - len(names))]
+    parts.update(zip(names, args, strict=True))
+    result = equation.results[0].type
+    return _fill(_parse(template), parts, host=result.dtype == "f64" and not result.shape)
+
+
+def number(value: float) -> ast.expr:
+    """A literal; a whole number is written without a point."""
+    whole = float(value).is_integer() and abs(value) < 1e15
+    magnitude = ast.Constant(int(abs(value)) if whole else abs(value))
+    return ast.UnaryOp(ast.USub(), magnitude) if value < 0 else magnitude
+
+
+# Statements -----------------------------------------------------------------------------------------------------------
+
+
+def wrap(head: str, items: list[str], tail: str, indent: int = 0) -> list[str]:
+    """`head` + items + `tail` on one line, or the items indented on one line, or one item a line."""
+    pad = " " * indent
+    flat = f"{pad}{head}{', '.join(items)}{tail}"
+    if len(flat) <= WIDTH or not items:
+        return [flat]
+    inner = f"{pad}    {', '.join(items)}"
+    if len(inner) <= WIDTH and not head.startswith(("return {", "{")) and "{" not in head[-1:]:
+        return [f"{pad}{head}", inner, f"{pad}{tail}"]
+    return [f"{pad}{head}", *(f"{pad}    {item}," for item in items), f"{pad}{tail}"]

@@ -1,0 +1,107 @@
+"""Constant expressions of a spec: numbers, names of `let`, arithmetic and comparisons."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .diagnostics import Report, did_you_mean
+from .syntax import Binary, Boolean, Expr, Items, Name, Number, Text, Unary, Window
+
+# Larger whole numbers have no use in a spec, and their arithmetic could take for ever.
+LARGEST = 2**53
+
+Constant = int | float | bool | str | tuple[Any, ...]
+
+
+class NotConstantError(Exception):
+    """An expression that has no value at compile time; it has been reported."""
+
+
+def _power(base: float, exponent: float) -> float:
+    if isinstance(base, int) and isinstance(exponent, int) and 0 <= exponent <= 64 and abs(base) <= 2**16:
+        return base**exponent
+    value = float(base) ** exponent
+    if isinstance(value, complex):
+        raise ValueError("a root of a negative number")
+    return value
+
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": _power,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
+}
+
+
+def evaluate(expr: Expr, names: Mapping[str, Constant], report: Report) -> Constant:
+    """The value of a constant expression; NotConstantError, after a diagnostic, where it has none."""
+    match expr:
+        case Number() | Text() | Boolean():
+            return expr.value
+        case Window():
+            return expr.sizes
+        case Items():
+            return tuple(evaluate(item, names, report) for item in expr.items)
+        case Name():
+            return _named(expr, names, report)
+        case Unary():
+            return _checked(expr, lambda: _negate(expr.op, evaluate(expr.operand, names, report)), report)
+        case Binary():
+            left, right = evaluate(expr.left, names, report), evaluate(expr.right, names, report)
+            return _checked(expr, lambda: _combine(expr.op, left, right), report)
+        case _:
+            report.error("not-constant", "this is not a constant", expr.place, "write a number, or the name of a let")
+            raise NotConstantError
+
+
+def _named(expr: Name, names: Mapping[str, Constant], report: Report) -> Constant:
+    if expr.id not in names:
+        help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
+        report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)
+        raise NotConstantError
+    return names[expr.id]
+
+
+def _number(value: Constant) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _negate(op: str, value: Constant) -> Constant:
+    if op == "not":
+        return not value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("only a number has a negative")
+    return -value
+
+
+def _combine(op: str, left: Constant, right: Constant) -> Constant:
+    if op not in OPERATORS:
+        raise TypeError(f"{op} has no meaning between constants")
+    if op in "+-*/^<=>=" and not (_number(left) and _number(right)):
+        raise TypeError(f"{op} needs two numbers")
+    return OPERATORS[op](left, right)
+
+
+def _checked(expr: Expr, compute: Callable[[], Constant], report: Report) -> Constant:
+    try:
+        value = compute()
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        report.error("bad-constant", f"this has no value: {error}", expr.place)
+        raise NotConstantError from None
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) > LARGEST):
+        report.error("bad-constant", "this number is too large", expr.place, "a number lies below 2^53")
+        raise NotConstantError
+    return value

@@ -1,0 +1,53 @@
+"""Random numbers of the initial weights; each draw has its named stream, so nobody shifts another's numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import define
+from ..types import OPEN_UNIT, REAL, Shape, Type, point
+
+# Initializers run on the host alone, so these have no ONNX form.
+
+
+def _shaped(*, key: str, shape: Shape) -> Type:
+    return Type("f32", shape, REAL)
+
+
+def _list(shape: Shape) -> str:
+    return str(shape[0]) if len(shape) == 1 else f"({', '.join(map(str, shape))})"
+
+
+draw_normal = define(
+    "draw_normal",
+    _shaped,
+    numpy=lambda key, shape: f'stream(seed, "{key}").standard_normal({_list(shape)})',
+)
+draw_uniform = define(
+    "draw_uniform",
+    lambda *, key, shape: Type("f32", shape, OPEN_UNIT),
+    numpy=lambda key, shape: f'stream(seed, "{key}").random({_list(shape)})',
+)
+
+
+def orthogonal(rng, rows, columns):  # pyright: ignore
+    """Return a matrix with orthonormal rows or columns, uniform among them (Mezzadri 2007)."""
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))  # or QR's own choice of signs would favour some
+    return q if rows >= columns else q.T
+
+
+draw_orthogonal = define(
+    "draw_orthogonal",
+    _shaped,
+    numpy=lambda key, shape: f'orthogonal(stream(seed, "{key}"), {", ".join(map(str, shape))})',
+    kernels=(orthogonal,),
+)
+
+fill = define(
+    "fill",
+    lambda *, number, shape: Type("f32", shape, point(number)),
+    numpy=lambda number, shape: {0.0: f"np.zeros({_list(shape)})", 1.0: f"np.ones({_list(shape)})"}.get(
+        number, f"np.full({_list(shape)}, {number!r})"
+    ),
+)

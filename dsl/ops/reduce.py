@@ -1,0 +1,113 @@
+"""Primitives that reduce axes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..ir import Backward, Equation, Tensor, define
+from ..types import BINARY, NON_NEGATIVE, REAL, Domain, Shape, Type, count
+from .shape import expand_dims, size
+
+Axes = tuple[int, ...]
+CASES: tuple[Any, ...] = (
+    (("N,4",), {"axes": (0,), "keepdims": False}),
+    (("N,4",), {"axes": (1,), "keepdims": False}),
+    (("N,4",), {"axes": (1,), "keepdims": True}),
+    (("N,4",), {"axes": (0, 1), "keepdims": False}),
+)
+
+
+def reduced(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
+    """The shape that is left when axes are reduced."""
+    if keepdims:
+        return tuple(1 if axis in axes else d for axis, d in enumerate(shape))
+    return tuple(d for axis, d in enumerate(shape) if axis not in axes)
+
+
+def _total_type(x: Type, *, axes: Axes, keepdims: bool) -> Type:
+    domain = NON_NEGATIVE if x.domain.low >= 0 else -NON_NEGATIVE if x.domain.high <= 0 else REAL
+    dtype = "f32" if x.dtype in ("bool", "i64") else x.dtype
+    return Type(dtype, reduced(x.shape, axes, keepdims), domain)
+
+
+def _mean_type(x: Type, *, axes: Axes, keepdims: bool) -> Type:
+    dtype = "f32" if x.dtype in ("bool", "i64") else x.dtype
+    return Type(dtype, reduced(x.shape, axes, keepdims), x.domain.interval)
+
+
+def _options(x: Type, axes: Axes, keepdims: bool) -> str:
+    parts: list[str] = []
+    if len(axes) < x.rank or keepdims:
+        parts.append(f"axis={axes[0] if len(axes) == 1 else axes}")
+    return ", ".join([*parts, *(["keepdims=True"] if keepdims else [])])
+
+
+def _spread_back(b: Backward, g: Tensor) -> Tensor:
+    """The gradient with the reduced axes put back as axes of size one."""
+    if b.attrs["keepdims"] or not g.shape:
+        return g
+    for axis in b.attrs["axes"]:
+        g = expand_dims(g, axis=axis)
+    return g
+
+
+def _spelling(method: str) -> Any:
+    return lambda x, axes, keepdims: f"x.{method}({_options(x, axes, keepdims)})"
+
+
+def _onnx(operator: str) -> Any:
+    def build(g: Any, eq: Equation, x: str) -> str:
+        x = g.number(x, eq.args[0].type)
+        return g.node(operator, x, g.ints(eq.attrs["axes"]), keepdims=int(eq.attrs["keepdims"]))
+
+    return build
+
+
+def _work(eq: Equation) -> int:
+    return count(eq.args[0].type.shape)
+
+
+total = define(
+    "total",
+    _total_type,
+    numpy=_spelling("sum"),
+    onnx=_onnx("ReduceSum"),
+    cases=CASES,
+    flops=_work,
+    grad=lambda b, g: (_spread_back(b, g),),
+)
+mean = define(
+    "mean",
+    _mean_type,
+    numpy=_spelling("mean"),
+    onnx=_onnx("ReduceMean"),
+    cases=CASES,
+    flops=_work,
+    grad=lambda b, g: (_spread_back(b, g / size(b.args[0], axes=b.attrs["axes"])),),
+)
+
+
+def _spread_type(x: Type, *, axis: int) -> Type:
+    return Type(x.dtype, reduced(x.shape, (axis,), False), NON_NEGATIVE)
+
+
+# Of data statistics alone, so it has no ONNX form.
+spread = define("spread", _spread_type, numpy="np.ptp(x, axis=axis)", cases=((("N,4",), {"axis": 0}),), smooth=False)
+
+
+def _argmax_type(x: Type, *, axis: int) -> Type:
+    last = x.shape[axis]
+    high = float(last - 1) if isinstance(last, int) else float("inf")
+    domain = replace(BINARY, high=high) if high >= 0 else Domain()
+    return Type("i64", reduced(x.shape, (axis % x.rank,), False), domain)
+
+
+argmax = define(
+    "argmax",
+    _argmax_type,
+    numpy="x.argmax(axis=axis)",
+    onnx=lambda g, eq, x: g.ArgMax(x, axis=eq.attrs["axis"], keepdims=0),
+    cases=((("N,4",), {"axis": 1}),),
+    smooth=False,
+)

@@ -1,0 +1,250 @@
+"""Primitives that move elements or say something of shapes, and arrays that the spec writes down."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from ..ir import Backward, Equation, Tensor, always, define, elementwise
+from ..types import REAL, Dim, Domain, Shape, Type, count
+
+
+def _no_work(eq: Equation) -> int:
+    return 0
+
+
+def _reshape_type(x: Type, *, shape: Shape) -> Type:
+    assert count(x.shape) == count(shape), (x.shape, shape)
+    return replace(x, shape=shape, domain=x.domain.interval if x.domain.simplex is not None else x.domain)
+
+
+def _dims(shape: Shape) -> list[int]:
+    return [-1 if isinstance(d, str) else d for d in shape]
+
+
+reshape = define(
+    "reshape",
+    _reshape_type,
+    numpy=lambda x, shape: f"x.reshape({', '.join(map(str, _dims(shape)))})",
+    onnx=lambda g, eq, x: g.Reshape(x, g.ints(_dims(eq.attrs["shape"]))),
+    flops=_no_work,
+    cases=((("N,2,3",), {"shape": ("N", 6)}), (("N,6",), {"shape": ("N", 3, 2)})),
+    grad=lambda b, g: (reshape(g, shape=b.args[0].shape),),
+)
+
+
+def _transpose_type(x: Type) -> Type:
+    return replace(x, shape=x.shape[::-1], domain=x.domain.interval)
+
+
+transpose = define(
+    "transpose",
+    _transpose_type,
+    numpy="x.T",
+    onnx=lambda g, eq, x: g.Transpose(x, perm=list(range(eq.args[0].type.rank))[::-1]),
+    flops=_no_work,
+    cheap=always,
+    cases=((("N,4",), {}),),
+    grad=lambda b, g: (transpose(g),),
+)
+
+
+def _expand_type(x: Type, *, axis: int) -> Type:
+    return replace(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]), domain=x.domain.interval)
+
+
+def _expand_spelling(x: Type, axis: int) -> str:
+    return f"x[{', '.join(['None' if i == axis else ':' for i in range(x.rank + 1)])}]"
+
+
+expand_dims = define(
+    "expand_dims",
+    _expand_type,
+    numpy=_expand_spelling,
+    onnx=lambda g, eq, x: g.Unsqueeze(x, g.ints((eq.attrs["axis"],))),
+    flops=_no_work,
+    cheap=always,
+    cases=((("N",), {"axis": 1}), (("N,4",), {"axis": 0})),
+    grad=lambda b, g: (reshape(g, shape=b.args[0].shape),),
+)
+
+
+def _broadcast_type(x: Type, like: Type) -> Type:
+    return Type(x.dtype, elementwise(x, like), x.domain)
+
+
+broadcast_like = define(
+    "broadcast_like",
+    _broadcast_type,
+    numpy="np.broadcast_to(x, like.shape)",
+    onnx=lambda g, eq, x, like: g.Expand(x, g.Shape(like)),
+    flops=_no_work,
+    cases=((("4", "N,4"), {}), (("", "N,4"), {}), (("N,1", "N,4"), {})),
+    grad=lambda b, g: (g, None),
+)
+
+
+def _size_type(x: Type, *, axes: tuple[int, ...]) -> Type:
+    return Type("f32", (), Domain(low=1.0, low_open=False, whole=True))
+
+
+def _size_spelling(x: Type, axes: tuple[int, ...]) -> str:
+    dims = [x.shape[a] for a in axes]
+    if all(isinstance(d, int) for d in dims):
+        return str(math.prod(d for d in dims if isinstance(d, int)))
+    return "len(x)" if axes == (0,) else "x.size" if len(axes) == x.rank else " * ".join(map(_dim, axes, dims))
+
+
+def _dim(axis: int, dim: Dim) -> str:
+    return str(dim) if isinstance(dim, int) else f"x.shape[{axis}]"
+
+
+def _size_onnx(g: Any, eq: Equation, x: str) -> str:
+    dims = g.Gather(g.Shape(x), g.ints(eq.attrs["axes"]))
+    return g.Cast(g.ReduceProd(dims, g.ints((0,)), keepdims=0), to=g.dtype(eq.results[0].type))
+
+
+size = define(
+    "size",
+    _size_type,
+    numpy=_size_spelling,
+    onnx=_size_onnx,
+    flops=_no_work,
+    cheap=always,
+    cases=((("N,4",), {"axes": (0,)}), (("N,4",), {"axes": (1,)}), (("N,4",), {"axes": (0, 1)})),
+    smooth=False,
+)
+
+
+def _cast_type(x: Type, *, dtype: str) -> Type:
+    return replace(x, dtype=dtype)
+
+
+def _cast_spelling(x: Type, dtype: str) -> str:
+    # A number of the host is a Python float, which takes the precision of the array beside it.
+    return (
+        "x"
+        if not x.shape and x.dtype in ("f64", "i64")
+        else f"x.astype(np.{ {'f64': 'float64', 'f32': 'float32'}[dtype] })"
+    )
+
+
+cast = define(
+    "cast",
+    _cast_type,
+    numpy=_cast_spelling,
+    onnx=lambda g, eq, x: g.Cast(x, to=g.dtype(eq.results[0].type)),
+    flops=_no_work,
+    cheap=lambda eq: not eq.results[0].type.shape,
+    cases=((("N,4",), {"dtype": "f32"}),),
+    grad=lambda b, g: (cast(g, dtype=b.args[0].type.dtype),),
+)
+
+
+def _concat_type(*xs: Type, axis: int) -> Type:
+    domain = xs[0].domain.interval
+    for x in xs[1:]:
+        domain = domain.join(x.domain.interval)
+    size = sum(d for x in xs if isinstance(d := x.shape[axis], int))
+    return Type(xs[0].dtype, (*xs[0].shape[:axis], size, *xs[0].shape[axis + 1 :]), domain)
+
+
+def _concat_grad(b: Backward, g: Tensor) -> tuple[Tensor, ...]:
+    axis, start = b.attrs["axis"], 0
+    parts: list[Tensor] = []
+    for x in b.args:
+        width = x.shape[axis]
+        assert isinstance(width, int)
+        parts.append(slice_axis(g, axis=axis, start=start, stop=start + width))
+        start += width
+    return tuple(parts)
+
+
+concat = define(
+    "concat",
+    _concat_type,
+    numpy=lambda *xs, axis: f"np.concatenate(({', '.join(f'xs{i}' for i in range(len(xs)))}), axis={axis})",
+    onnx=lambda g, eq, *xs: g.Concat(*xs, axis=eq.attrs["axis"]),
+    flops=_no_work,
+    cases=((("N,2", "N,3"), {"axis": 1}), (("N,2", "N,3", "N,1"), {"axis": 1})),
+    grad=_concat_grad,
+)
+
+
+def _slice_type(x: Type, *, axis: int, start: int, stop: int) -> Type:
+    shape = (*x.shape[:axis], stop - start, *x.shape[axis + 1 :])
+    return Type(x.dtype, shape, x.domain.interval)
+
+
+def _slice_spelling(x: Type, axis: int, start: int, stop: int) -> str:
+    part = f"{start or ''}:{'' if stop == x.shape[axis] else stop}"
+    return f"x[{', '.join([':'] * axis + [part])}]"
+
+
+def _slice_onnx(g: Any, eq: Equation, x: str) -> str:
+    a = eq.attrs
+    return g.Slice(x, g.ints((a["start"],)), g.ints((a["stop"],)), g.ints((a["axis"],)))
+
+
+slice_axis = define(
+    "slice",
+    _slice_type,
+    numpy=_slice_spelling,
+    onnx=_slice_onnx,
+    flops=_no_work,
+    cases=((("N,5",), {"axis": 1, "start": 2, "stop": 4}),),
+    grad=lambda b, g: (pad_axis(g, like=b.args[0].shape, **b.attrs),),
+)
+
+
+def _pad_type(x: Type, *, axis: int, start: int, stop: int, like: Shape) -> Type:
+    return Type(x.dtype, like, REAL)
+
+
+def _margins(rank: int, axis: int, start: int, stop: int, like: Shape) -> list[tuple[int, int]]:
+    width = like[axis]
+    assert isinstance(width, int)
+    return [(start, width - stop) if i == axis else (0, 0) for i in range(rank)]
+
+
+def _pad_spelling(x: Type, axis: int, start: int, stop: int, like: Shape) -> str:
+    return f"np.pad(x, {tuple(_margins(x.rank, axis, start, stop, like))})"
+
+
+def _pad_onnx(g: Any, eq: Equation, x: str) -> str:
+    margins = _margins(eq.args[0].type.rank, **eq.attrs)
+    return g.Pad(x, g.ints([m[0] for m in margins] + [m[1] for m in margins]))
+
+
+pad_axis = define(
+    "pad",
+    _pad_type,
+    numpy=_pad_spelling,
+    onnx=_pad_onnx,
+    flops=_no_work,
+    cases=((("N,2",), {"axis": 1, "start": 2, "stop": 4, "like": ("N", 5)}),),
+    grad=lambda b, g: (slice_axis(g, **{k: v for k, v in b.attrs.items() if k != "like"}),),
+)
+
+
+def _arange_type(*, stop: int) -> Type:
+    return Type("i64", (stop,), Domain(0.0, stop - 1.0, False, False, True))
+
+
+arange = define(
+    "arange",
+    _arange_type,
+    numpy="np.arange(stop)",
+    onnx=lambda g, eq: g.ints(range(eq.attrs["stop"])),
+    flops=_no_work,
+    cheap=always,
+)
+
+
+def _literal_type(*, values: Any, shape: Shape, name: str) -> Type:
+    return Type("f32", shape, REAL)
+
+
+# Numbers that the spec lists: a module assignment of that name in the trainer.
+literal = define("literal", _literal_type, numpy=lambda values, shape, name: f"np.array({name})", flops=_no_work)

@@ -1,0 +1,220 @@
+"""The `netc` key of an artifact: its JSON read into records, refused with a fault where it is malformed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, cast
+
+from .errors import Fault
+
+VERSION = 1
+KINDS = ("f32", "unit", "positive", "binary", "class")
+
+Kind = Literal["f32", "unit", "positive", "binary", "class"]
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """An input or a target: what one example holds under a name."""
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    classes: int | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def width(self) -> int:
+        """How many numbers one example holds."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+    @property
+    def text(self) -> str:
+        """The type as the language writes it: `f32[4]`, `class(3)`."""
+        domain = f"({self.classes})" if self.kind == "class" else ""
+        shape = "" if self.shape in ((), (1,)) and self.width == 1 else f"[{', '.join(map(str, self.shape))}]"
+        return f"{self.kind}{domain}{shape}"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A result of the exported model: a prediction, or a class, label or decision `of` one."""
+
+    name: str
+    role: Literal["prediction", "class", "label", "decision"]
+    of: str | None = None
+    kind: str | None = None
+    shape: tuple[int, ...] = ()
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where the spec says the examples are; `bind` deals columns or files to fields by hand."""
+
+    file: str | None
+    bind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    header: bool | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True)
+class StepNames:
+    """What the inputs and outputs of a step graph are."""
+
+    weights: tuple[str, ...]
+    trained: tuple[str, ...]
+    state: tuple[str, ...]
+    moments: tuple[str, ...]
+    draws: Mapping[str, str]
+    clock: Mapping[str, str]
+    loss: str
+    next: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything the runtime knows of a net: names, types, settings, and where it came from."""
+
+    name: str
+    inputs: tuple[Field, ...]
+    targets: tuple[Field, ...]
+    outputs: tuple[Output, ...]
+    spec_file: str
+    spec: str
+    spec_sha256: str
+    defines: Mapping[str, Any]
+    train: Mapping[str, Any]
+    data: DataSource | None
+    trained: bool
+    step: StepNames | None = None
+    netc: str = ""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Inputs, then targets."""
+        return self.inputs + self.targets
+
+    @staticmethod
+    def from_json(text: str, where: str | None = None) -> Metadata:
+        """Read the key's text; anything malformed is a Fault `model-foreign`."""
+        try:
+            return _metadata(json.loads(text))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+            raise Fault("model-foreign", f"the `netc` metadata is malformed: {what}", where) from None
+
+
+def _metadata(raw: Any) -> Metadata:
+    top = _dict(raw)
+    if top["version"] != VERSION:
+        raise ValueError(f"version {top['version']!r}, where this netc reads {VERSION}")
+    step = top.get("step")
+    return Metadata(
+        name=_str(top["name"]),
+        inputs=_each(top["inputs"], _field),
+        targets=_each(top["targets"], _field),
+        outputs=_each(top["outputs"], _output),
+        spec_file=_str(top.get("spec_file", "")),
+        spec=_str(top.get("spec", "")),
+        spec_sha256=_str(top.get("spec_sha256", "")),
+        defines=_dict(top.get("defines") or {}),
+        train=_dict(top.get("train") or {}),
+        data=None if top.get("data") is None else _data(_dict(top["data"])),
+        trained=_bool(top.get("trained", False)),
+        step=None if step is None else _step(_dict(step)),
+        netc=_str(top.get("netc", "")),
+    )
+
+
+def _field(raw: Any) -> Field:
+    entry = _dict(raw)
+    kind = _str(entry["kind"])
+    if kind not in KINDS:
+        raise ValueError(f"the kind {kind!r} is unknown")
+    labels = entry.get("labels")
+    labels = None if labels is None else _each(labels, _str)
+    classes = entry.get("classes")
+    if kind == "class":
+        classes = _int(classes if classes is not None or labels is None else len(labels))
+        if classes < 1 or (labels is not None and len(labels) != classes):
+            raise ValueError(f"{entry['name']!r} has {classes} classes and {len(labels or ())} labels")
+    return Field(_str(entry["name"]), kind, _each(entry["shape"], _size), classes, labels)
+
+
+def _output(raw: Any) -> Output:
+    entry = _dict(raw)
+    role = _str(entry.get("role", "prediction"))
+    if role not in ("prediction", "class", "label", "decision"):
+        raise ValueError(f"the role {role!r} is unknown")
+    of, kind, labels = entry.get("of"), entry.get("kind"), entry.get("labels")
+    return Output(
+        name=_str(entry["name"]),
+        role=role,
+        of=None if of is None else _str(of),
+        kind=None if kind is None else _str(kind),
+        shape=_each(entry.get("shape") or [], _int),
+        labels=None if labels is None else _each(labels, _str),
+    )
+
+
+def _data(entry: Json) -> DataSource:
+    file, header, delimiter = entry.get("file"), entry.get("header"), entry.get("delimiter")
+    return DataSource(
+        file=None if file is None else _str(file),
+        bind={name: _dict(how) for name, how in _dict(entry.get("bind") or {}).items()},
+        header=None if header is None else _bool(header),
+        delimiter=None if delimiter is None else _str(delimiter),
+    )
+
+
+def _step(entry: Json) -> StepNames:
+    return StepNames(
+        weights=_each(entry["weights"], _str),
+        trained=_each(entry["trained"], _str),
+        state=_each(entry["state"], _str),
+        moments=_each(entry["moments"], _str),
+        draws={key: _str(name) for key, name in _dict(entry["draws"]).items()},
+        clock={key: _str(name) for key, name in _dict(entry["clock"]).items()},
+        loss=_str(entry["loss"]),
+        next={key: _str(name) for key, name in _dict(entry["next"]).items()},
+    )
+
+
+def _checked(value: Any, kind: type[T], what: str) -> T:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{value!r:.40} where {what} belongs")
+    return value
+
+
+def _str(value: Any) -> str:
+    return _checked(value, str, "a string")
+
+
+def _int(value: Any) -> int:
+    return _checked(value, int, "a whole number")
+
+
+def _size(value: Any) -> int:
+    if _int(value) < 1:
+        raise ValueError(f"the size {value}")
+    return value
+
+
+def _bool(value: Any) -> bool:
+    return _checked(value, bool, "true or false")
+
+
+def _dict(value: Any) -> Json:
+    return cast(Json, _checked(value, dict, "an object"))
+
+
+def _each(value: Any, read: Callable[[Any], T]) -> tuple[T, ...]:
+    return tuple(read(item) for item in cast("list[Any]", _checked(value, list, "a list")))

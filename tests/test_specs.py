@@ -1,0 +1,207 @@
+"""Every spec that has data trains through the command line to its stated score, and keeps it under ONNX Runtime."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+SPECS = Path(__file__).resolve().parent.parent / "specs"
+NETC = Path(sys.executable).with_name("netc")
+
+Array = np.ndarray[Any, Any]
+Columns = dict[str, Array]
+# From the name of a spec to the folder of its artifacts and what `netc train` told.
+Trained = Callable[[str], tuple[Path, dict[str, Any]]]
+
+
+# Scores, from their definitions ----------------------------------------------------------------------
+
+
+def accuracy(p: Array, y: Array) -> float:
+    """The share of examples of which the likeliest class, or the likelier of yes and no, is the true one."""
+    decided = p[:, 0] >= 0.5 if p.shape[1] == 1 else p.argmax(axis=1)
+    return float(np.mean(decided == y))
+
+
+def r2(p: Array, y: Array) -> float:
+    return float(1 - np.sum((y - p[:, 0]) ** 2) / np.sum((y - y.mean()) ** 2))
+
+
+def mae(p: Array, y: Array) -> float:
+    return float(np.mean(np.abs(y - p[:, 0])))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A score that an output has to reach: at least `bound`, or below it for an error."""
+
+    score: Callable[[Array, Array], float]
+    bound: float
+    target: str
+    output: str | None = None
+
+    def reached(self, value: float) -> bool:
+        """Whether the score is good enough."""
+        return value < self.bound if self.score is mae else value >= self.bound
+
+
+@dataclass(frozen=True)
+class Row:
+    """A spec: its file of data, which columns each input holds, and what it has to reach."""
+
+    data: str
+    inputs: dict[str, slice]
+    goals: tuple[Goal, ...]
+
+
+PAIR = {"a": slice(0, 1), "b": slice(1, 2)}
+ROWS = {
+    "digits": Row("digits", {"pixels": slice(0, 64)}, (Goal(accuracy, 0.96, "digit"),)),
+    "iris": Row("iris", {"flower": slice(0, 4)}, (Goal(accuracy, 0.9, "species"),)),
+    "wine": Row("wine", {"sample": slice(0, 13)}, (Goal(accuracy, 0.95, "cultivar"),)),
+    "breast_cancer": Row("breast_cancer", {"nuclei": slice(0, 30)}, (Goal(accuracy, 0.95, "malignant"),)),
+    "diabetes": Row("diabetes", {"patient": slice(0, 10)}, (Goal(r2, 0.4, "progression"),)),
+    "adder": Row("addition", PAIR, (Goal(mae, 0.05, "total"),)),
+    "adder_learned": Row("addition", PAIR, (Goal(mae, 0.1, "total"), Goal(r2, 0.999, "total"))),
+    "two_heads": Row(
+        "wine",
+        {"sample": slice(1, 13)},
+        (Goal(accuracy, 0.9, "cultivar", "kind"), Goal(r2, 0.25, "alcohol", "strength")),
+    ),
+}
+
+
+# Running ---------------------------------------------------------------------------------------------
+
+
+def netc(*arguments: str | Path) -> dict[str, Any]:
+    """What a command reports as JSON."""
+    done = subprocess.run([NETC, *map(str, arguments), "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def reported(result: dict[str, Any]) -> list[float]:
+    """The scores on the validation split that `netc train` tells of the trained net."""
+    return list(result["validation"].values())
+
+
+@cache
+def table(name: str) -> tuple[Array, Columns]:
+    """The columns of a file before the last as one array, and all of them by name; labels as their number in order."""
+    with (SPECS / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    last = [row[-1] for row in rows]
+    order = list(dict.fromkeys(last))
+    if not re.fullmatch(r"[\d.]+", last[0]):
+        rows = [[*row[:-1], str(order.index(row[-1]))] for row in rows]
+    values = np.array(rows, dtype=np.float64)
+    return values[:, :-1].astype(np.float32), dict(zip(header, values.T, strict=True))
+
+
+def module(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"emitted_{file.stem}", file)
+    assert spec and spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def predicted(model: Path, inputs: dict[str, Array]) -> dict[str, Array]:
+    """Every output of a graph on the stock runtime."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trains a spec, once."""
+
+    @cache
+    def train(name: str) -> tuple[Path, dict[str, Any]]:
+        folder = tmp_path_factory.mktemp(name)
+        return folder, netc("train", SPECS / f"{name}.net", "-o", folder)
+
+    return train
+
+
+def test_every_spec_with_data_here_has_a_row() -> None:
+    named = {
+        path.stem: re.findall(r'^data\s+"(data/[^"]+)"', path.read_text("utf-8"), re.M) for path in SPECS.glob("*.net")
+    }
+    assert set(ROWS) == {name for name, files in named.items() if files and (SPECS / files[0]).exists()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_spec_reaches_its_score_and_keeps_it(name: str, trained: Trained) -> None:
+    row = ROWS[name]
+    folder, result = trained(name)
+    features, columns = table(row.data)
+    _, held = module(folder / f"{name}.py").split(len(features))
+    assert 0 < len(held) < len(features) / 2
+    outputs = predicted(folder / f"{name}.onnx", {field: features[held, s] for field, s in row.inputs.items()})
+    for goal in row.goals:
+        value = goal.score(outputs[goal.output or goal.target].astype(np.float64), columns[goal.target][held])
+        assert goal.reached(value), f"{goal.score.__name__} of {goal.target} is {value}"
+        # The same examples and weights, so only the rounding of float32 may differ
+        assert any(value == pytest.approx(told, rel=1e-5, abs=1e-6) for told in reported(result)), (value, result)
+
+
+def test_labels_and_probabilities_come_out_together(trained: Trained) -> None:
+    folder, _ = trained("iris")
+    features, columns = table("iris")
+    outputs = predicted(folder / "iris.onnx", {"flower": features})
+    names = np.array(["setosa", "versicolor", "virginica"])
+    assert outputs["species"].sum(axis=1) == pytest.approx(np.ones(150), abs=1e-6)
+    assert (outputs["species_class"] == outputs["species"].argmax(axis=1)).all()
+    assert (outputs["species_label"] == names[outputs["species_class"]]).all()
+    assert np.mean(outputs["species_label"] == names[columns["species"].astype(int)]) > 0.9
+
+
+# The published network -------------------------------------------------------------------------------
+
+FROM_A = np.array([0.9907079, 0.01417504, 0.88046944])
+FROM_B = np.array([1.0264927, -0.8950311, 0.7524377])
+HIDDEN = np.array([-0.00070612, -0.06846002, -0.00055442])
+OUT, OUT_BIAS = np.array([0.794296, 1.1687347, 0.2406084]), -0.00000929
+
+
+def published(a: Array, b: Array) -> Array:
+    return np.maximum(np.outer(a, FROM_A) + np.outer(b, FROM_B) + HIDDEN, 0) @ OUT + OUT_BIAS
+
+
+def test_the_adder_is_the_published_network(tmp_path: Path) -> None:
+    netc("build", SPECS / "adder.net", "-o", tmp_path)
+    # Negative numbers too: only they reach the second hidden unit
+    rng = np.random.default_rng(0)
+    a, b = np.vstack([[[2, 2]], rng.uniform(-10, 10, (100, 2))]).astype(np.float32).T[:, :, np.newaxis]
+    wanted = published(a[:, 0].astype(np.float64), b[:, 0].astype(np.float64))
+    trainer = module(tmp_path / "adder.py")
+    ours = trainer.predict(trainer.init(trainer.SEED), a, b)
+    theirs = predicted(tmp_path / "adder.onnx", {"a": a, "b": b})["total"]
+    assert ours[:, 0] == pytest.approx(wanted, rel=1e-6, abs=1e-5)
+    assert theirs[:, 0] == pytest.approx(wanted, rel=1e-6, abs=1e-5)
+    assert float(theirs[0, 0]) == pytest.approx(4, abs=0.02)
+
+
+def test_a_frozen_layer_is_not_moved(trained: Trained) -> None:
+    folder, _ = trained("two_heads")
+    with np.load(folder / "two_heads.npz", allow_pickle=False) as weights:
+        held = {name: weights[name] for name in weights.files}
+    to_percent = [name for name, value in held.items() if value.shape == (1, 1) and value == np.float32(0.8)]
+    assert len(to_percent) == 1 and held["b" + to_percent[0][1:]] == np.float32(13)
