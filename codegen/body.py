@@ -36,16 +36,28 @@ class Names:
 
     taken: set[str]
     of: dict[Value, str] = field(default_factory=lambda: {})
+    # How often each hint was asked for, so that the search for a free name does not begin anew each time.
+    counts: dict[str, int] = field(default_factory=lambda: {})
 
     def give(self, value: Value, hint: str) -> str:
         """The name of a value, given at its first use."""
         if value not in self.of:
-            name, number = hint, 2
-            while name in self.taken:
-                name, number = f"{hint}{'_' if hint[-1].isdigit() else ''}{number}", number + 1
-            self.taken.add(name)
-            self.of[value] = name
+            self.of[value] = self.fresh(hint)
         return self.of[value]
+
+    def fresh(self, hint: str) -> str:
+        """A free name like the hint."""
+        name, number = hint, self.counts.get(hint, 1)
+        while name in self.taken:
+            number += 1
+            name = f"{hint}{'_' if hint[-1].isdigit() else ''}{number}"
+        self.counts[hint] = number
+        self.taken.add(name)
+        return name
+
+    def copy(self) -> Names:
+        """The names given so far."""
+        return Names(set(self.taken), dict(self.of), dict(self.counts))
 
 
 class Body:
@@ -61,6 +73,7 @@ class Body:
         self.places: dict[Value, str] = {}
         self.depths: dict[Value, int] = {}
         self.kernels: dict[str, Callable[..., object]] = {}
+        self.ranks = {given.value: rank for rank, given in enumerate(program.inputs)}
         for given in program.inputs:
             names.give(given.value, given.name)
 
@@ -68,11 +81,11 @@ class Body:
 
     def statements(self) -> list[Statement]:
         """Every assignment, in the order of the program; a name whose value is read no more may be assigned again."""
-        names = Names(set(self.names.taken), dict(self.names.of))
+        names = self.names.copy()
         self.last: dict[Value, Equation] = {}
         for statement in self._pass():
             self.last.update((value, statement.equation) for value in statement.reads)
-        self.names.taken, self.names.of = names.taken, names.of
+        self.names = names
         self.depths.clear()
         return self._pass()
 
@@ -202,7 +215,8 @@ class Body:
 
     def _take(self, group: list[Statement], waiting: dict[Value, str]) -> list[str]:
         """The lines that take out the inputs that a group is the first to read."""
-        first = [v for v in waiting if any(v in s.reads for s in group)]
+        reads = dict.fromkeys(v for s in group for v in s.reads if v in waiting)
+        first = sorted(reads, key=lambda v: self.ranks[v])
         return assignments([(self.names.of[v], waiting.pop(v)) for v in first], self.indent)
 
     def _heading(self, key: tuple[bool, Section | None], group: list[Statement]) -> list[str]:

@@ -23,7 +23,8 @@ def loss_and_grads(net: Net) -> Program:
     program = net.programs["loss"]
     builder = Simplifier(program, expand=True)
     simple = builder.simplified(program)
-    weights = {i.name: i.value for i in program.inputs if i.name in net.trained}
+    trained = set(net.trained)
+    weights = {i.name: i.value for i in program.of("weight") if i.name in trained}
     if not net.train["clip_norm"]:
         found = _gradients(builder, simple, "loss", weights)
     else:

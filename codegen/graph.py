@@ -35,15 +35,8 @@ class Graph:
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one result; its name is provisional until `finish`."""
-        name = self._fresh(operator.lower())
+        name = self.names.fresh(operator.lower())
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
-        return name
-
-    def _fresh(self, stem: str) -> str:
-        name, number = stem, 2
-        while name in self.names.taken:
-            name, number = f"{stem}_{number}", number + 1
-        self.names.taken.add(name)
         return name
 
     # Constants --------------------------------------------------------------------------------------------------------
@@ -53,7 +46,7 @@ class Graph:
         array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._known:
-            name = self._fresh(stem)
+            name = self.names.fresh(stem)
             self.constants[name] = numpy_helper.from_array(array, name)
             self._known[key] = name
         return self._known[key]

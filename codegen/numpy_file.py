@@ -80,7 +80,7 @@ class _Page:
             "compared": self._returning("compared", "Return the values that the loss looks at.") if compared else "",
             "loss_and_grads": self._loss_and_grads(gradient),
             "updater": net.updater,
-            "moments": _tuple(net.moments) if net.moments else "",
+            "init_updater": self._init_updater(),
             "some_trained": self._some_trained(),
             "update": self._update(),
             "metrics": self._metrics() if self._measured() else "",
@@ -249,6 +249,18 @@ class _Page:
         lines += [statement.lines(body.indent) for statement in body.statements()]
         lines += [f"{body.indent}{place} = {body.final(name)}" for name, place in others.items()]
         return "\n".join(lines)
+
+    def _init_updater(self) -> list[str]:
+        if not self.net.moments:
+            return ["    return {}"]
+        loops = [
+            f"for name in {'TRAINED' if self._some_trained() else 'p'}",
+            f"for part in {_tuple(self.net.moments)}",
+        ]
+        parts = ['f"{name}.{part}": np.zeros_like(p[name])', *loops]
+        inner = f"        {' '.join(parts)}"
+        lines = [inner] if len(inner) <= WIDTH else [f"        {part}" for part in parts]
+        return ["    return {", *lines, "    }"]
 
     def _update(self) -> str:
         program = simplify(self.net.programs["update"])

@@ -142,9 +142,7 @@ def _decide(graph: Graph, output: Output, outputs: list[ValueInfoProto], describ
 
 
 def _named(graph: Graph, name: str, operator: str, inputs: list[str], **attributes: Any) -> str:
-    while name in graph.names.taken:
-        name += "_"
-    graph.names.taken.add(name)
+    name = graph.names.fresh(name)
     graph.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
     return name
 

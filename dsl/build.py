@@ -163,8 +163,9 @@ class Builder:
         return s.Number(place := self._place(c), self._value(text, place), text)
 
     def window(self, c: Children) -> s.Window:
-        place, sizes = self._place(c), str(c[0])
-        return s.Window(place, tuple(int(self._value(size, place)) for size in sizes.split("x")))
+        place, text = self._place(c), str(c[0])
+        sizes = text.split("x") if self._is_short(text, place) else ("1", "1")
+        return s.Window(place, tuple(map(int, sizes)))
 
     def text(self, c: Children) -> s.Text:
         return s.Text(self._place(c), self._unescape(str(c[0])[1:-1], cast(Token, c[0]).start_pos + 1))
@@ -214,8 +215,7 @@ class Builder:
         return *self._sentence(children), str(children[at]), self._place(children[at : at + 1])
 
     def _value(self, text: str, place: Place) -> int | float:
-        if len(text.lstrip("-")) > NUMBER_LIMIT:
-            self._report.error("bad-number", f"a number has at most {NUMBER_LIMIT} characters", place)
+        if not self._is_short(text.lstrip("-"), place):
             return 1
         if text.lstrip("-").isdigit():
             return int(text)
@@ -225,6 +225,11 @@ class Builder:
         elif value == 0 and text.lower().partition("e")[0].strip("-0.%"):
             self._report.error("bad-number", f"{text} is too small for a 64-bit float", place)
         return value
+
+    def _is_short(self, text: str, place: Place) -> bool:
+        if len(text) > NUMBER_LIMIT:
+            self._report.error("bad-number", f"a number has at most {NUMBER_LIMIT} characters", place)
+        return len(text) <= NUMBER_LIMIT
 
     def _unescape(self, text: str, start: int) -> str:
         if "\\" not in text:

@@ -23,7 +23,8 @@ END = "$END"
 # After so many faulty sentences a text is read no further.
 RECOVERY_LIMIT = 10
 
-_OPENING = frozenset(("CALL", "LPAR", "_open", "LSQB", "INDEX", "LBRACE"))
+BRACKETS = frozenset(("CALL", "LPAR", "_open", "LSQB", "INDEX"))
+_OPENING = BRACKETS | {"LBRACE"}
 _CLOSING = frozenset(("RPAR", "RSQB", "RBRACE"))
 _SENTENCES = (
     ("NET", "LET", "ROLE", "OUTPUT", "THRESHOLD", "LOSS", "UPDATER", "METRIC", "TRAIN", "DATA", "TARGETS")
@@ -49,8 +50,8 @@ _UNLEXED = {
 class Fault:
     """Where the parser could not go on: its state, the kind of token that it found there, and the token's range.
 
-    `context` is the kind of the innermost open bracket, or of the keyword that begins the sentence, if any; `word` tells
-    whether the token is written as a name is; `accepts` gives the kinds of tokens that could have stood there.
+    `context` is the kind of the innermost open bracket, or of the keyword that begins the sentence; `word` tells if
+    the token is written as a name is; `accepts` gives the kinds of tokens that could have stood there.
     """
 
     state: int
@@ -142,7 +143,7 @@ class _Run:
             start = error.pos_in_stream
             found, end = _unlexed(self._layout.text, start)
         elif token.type == END:
-            found, start = END, len(self._layout.text.rstrip())
+            found, start = END, len(self._layout.text.rstrip(" "))
             end = start
         else:
             found, start, end = token.type, token.start_pos, token.end_pos
@@ -164,8 +165,7 @@ class _Run:
     def _recover(self, fault: Fault) -> bool:
         """Put FAULT for the sentence in which the fault is, and go on at its end; False where that cannot be done."""
         self._recoveries += 1
-        hopeless = fault.start <= self._furthest or self._recoveries > RECOVERY_LIMIT
-        if hopeless or (fault.found == END and not self._layout.complete):
+        if fault.start <= self._furthest or self._recoveries > RECOVERY_LIMIT or self._is_cut(fault):
             return False
         self._furthest = fault.start
         end = self._sentence_end(fault.start)
@@ -175,6 +175,11 @@ class _Run:
         if end is not None:
             self._skip_to(end)
         return end is not None
+
+    def _is_cut(self, fault: Fault) -> bool:
+        """Whether the text ends where it does only because it is read no further."""
+        last = self._layout.text[: fault.start].rstrip(" ")[-1:]
+        return fault.found == END and not self._layout.complete and last in ("", "\n", "{")
 
     def _sentence_end(self, start: int) -> int | None:
         marks, depth = self._layout.marks, 0

@@ -150,12 +150,12 @@ class Program:
         """The same program with other equations."""
         return replace(self, equations=tuple(equations), results=self.results if results is None else results)
 
-    @property
+    @cached_property
     def producers(self) -> dict[Value, Equation]:
         """The equation that assigns each value."""
         return {value: equation for equation in self.equations for value in equation.results}
 
-    @property
+    @cached_property
     def uses(self) -> dict[Value, int]:
         """How often each value is read, results counting as reads."""
         uses: dict[Value, int] = {}

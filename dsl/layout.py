@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .characters import forbidden, foreign
 from .diagnostics import Diagnostic
 from .source import Place, Source
 
 BRACKET_LIMIT = 50
+
+# As many are kept of the forbidden characters, and of the rest; parse tells fewer.
+DIAGNOSTIC_LIMIT = 50
 
 # What stands for text that no sentence may hold: the parser recovers there, and says nothing more about it.
 HOLE = "\0"
@@ -79,7 +84,7 @@ class _Scan:
     def run(self) -> Layout:
         """Go over the pieces, up to the end or to where nothing more can be told."""
         text = self.source.text
-        self.diagnostics += forbidden(self.source)
+        self.diagnostics += islice(forbidden(self.source), DIAGNOSTIC_LIMIT)
         end = None
         try:
             for match in _PIECES.finditer(text):
@@ -180,7 +185,7 @@ class _Scan:
                 return
         self._begin(start)
         if not self.holed:
-            self.diagnostics += foreign(self.source, start, text)
+            self._add(foreign(self.source, start, text))
         self.holed = True
         self.out.append(HOLE * len(text))
 
@@ -225,10 +230,14 @@ class _Scan:
     def _stray_doc(self, place: Place) -> None:
         message = "this doc comment belongs to no sentence"
         help = "put it on lines of its own above a sentence, or write # for an ordinary comment"
-        self.diagnostics.append(Diagnostic("stray-doc", message, place, help))
+        self._add([Diagnostic("stray-doc", message, place, help)])
 
     def _place(self, start: int, length: int) -> Place:
         return Place(self.source, start, start + length)
 
     def _error(self, code: str, message: str, start: int, length: int, help: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, self._place(start, length), help))
+        self._add([Diagnostic(code, message, self._place(start, length), help)])
+
+    def _add(self, diagnostics: Iterable[Diagnostic]) -> None:
+        if len(self.diagnostics) < 2 * DIAGNOSTIC_LIMIT:
+            self.diagnostics += diagnostics

@@ -115,6 +115,7 @@ expression-syntax: an expression cannot end here
 expression-syntax: two operators stand side by side
   = a power is written ^; a whole quotient and a remainder are words, not operators
     let a = n ** 2 ¦ let a = n // 2 ¦ let a = n * / 2 ¦ let a = n + * 2 ¦ let a = n + + 2 ¦ let a = n ^^ 2
+    let a = n @ @ 2
 expression-syntax: no operator but - stands before a value
   = remove it
     let a = +3 ¦ let a = *3

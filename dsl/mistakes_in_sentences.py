@@ -49,7 +49,7 @@ loss-syntax, anything: trains needs the parts that the loss moves
   = as in trains generator, discriminator
     loss a trains ¦ loss a trains\nrelu ¦ loss a trains 3 ¦ loss f(a) trains g, 3
 loss-syntax: the parts that a loss trains are parted by commas
-    loss a trains g h ¦ loss a trains g, h k
+    loss a trains g h ¦ loss a trains g = 3 ¦ loss a trains g, h k
 loss-syntax, anything: with needs an updater
   = as in with adam(2e-4, beta1=0.5)
     loss a with ¦ loss a with\nrelu ¦ loss a trains g with ¦ loss a with "adam"

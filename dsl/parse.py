@@ -19,7 +19,7 @@ DEPTH_LIMIT = 100
 # How many errors of a text are told.
 ERROR_LIMIT = 10
 
-_PIECE = re.compile(r'"(?:[^"\\\n]|\\.)*"|[0-9][A-Za-z0-9_.]*|[A-Za-z_][A-Za-z0-9_]*|[^ \n]')
+_PIECE = re.compile(r'"(?:[^"\\\n]|\\.)*"|[0-9][A-Za-z0-9_.]*|[A-Za-z_][A-Za-z0-9_]*|[^ ]')
 
 
 def parse(source: Source) -> Tree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -20,6 +21,7 @@ from .words import WORDS, Kind, Option
 
 # One example holds at most so many numbers an input, and a shape so many axes.
 LARGEST_EXAMPLE = 2**28
+LONGEST_NAME = 32
 MOST_AXES = 8
 
 DOMAINS = {"f32": REAL, "unit": UNIT, "positive": POSITIVE, "binary": BINARY}
@@ -88,8 +90,8 @@ def resolve(tree: Tree, defines: Mapping[str, Constant], folder: str | None, rep
     header = single(by.get(syntax.Header, []), "net", report)
     if header is None:
         report.error("missing-net", "the spec has no name", whole, "begin it with: net NAME")
-    elif header.name != "net":
-        names.check(header.name, header.name_place)
+    else:
+        names.check_net(header.name, header.name_place)
     fields: dict[str, Field] = {}
     for declaration in by.get(syntax.Declaration, []):
         if declaration.role != "noise" and names.declare(declaration.name, declaration.name_place):
@@ -155,11 +157,22 @@ class Names:
 
     def check(self, name: str, place: Place) -> bool:
         """Report a name that cannot stand in the artifacts."""
-        if keyword.iskeyword(name) or name.startswith("__") or name.startswith("_"):
-            why = "is a keyword of Python" if keyword.iskeyword(name) else "starts with an underscore"
-            self.report.error("unsafe-name", f"{name} {why}, and the artifacts use the name", place, "choose another")
-            return False
-        return True
+        why = ""
+        if keyword.iskeyword(name):
+            why = f"{name} is a keyword of Python"
+        elif name.startswith("_"):
+            why = f"{name} starts with an underscore"
+        elif len(name) > LONGEST_NAME:
+            why = f"this name has {len(name)} characters, and a name has at most {LONGEST_NAME}"
+        if why:
+            self.report.error("unsafe-name", f"{why}; the artifacts use the name", place, "choose another")
+        return not why
+
+    def check_net(self, name: str, place: Place) -> None:
+        """Report a net's name that its trainer, a file of that name, could not have."""
+        if self.check(name, place) and (name in sys.stdlib_module_names or name == "numpy"):
+            message = f"the trainer would be {name}.py, and hide the module {name} from Python"
+            self.report.error("unsafe-name", message, place, "choose another")
 
     def declare(self, name: str, place: Place) -> bool:
         """Declare a name; report one that is taken or unsafe, and warn of one that hides a word."""

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from .diagnostics import Diagnostic, Report
-from .grammar import END, Fault, machine
+from .grammar import BRACKETS, END, Fault, machine
 from .layout import lay_out
 from .source import Place, Source
 from .syntax_errors import RESERVED, SYNTAX_ERRORS, Row
@@ -71,9 +71,11 @@ def _index() -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
     for row in SYNTAX_ERRORS:
         for text in row.examples:
-            exact, anywhere, plain, wide = _keys(faults_of(text)[0])
-            keys = {"anywhere": [anywhere], "anything": [exact, plain, wide]}.get(row.reach, [exact, plain])
-            for key in keys:
+            fault = faults_of(text)[0]
+            exact, anywhere, plain, wide = _keys(fault)
+            # What an example in brackets shows says nothing of the same point of a sentence without them.
+            near = [exact] if fault.context in BRACKETS else [exact, plain]
+            for key in {"anywhere": [anywhere], "anything": [*near, wide]}.get(row.reach, near):
                 rows.setdefault(key, row)
     return rows
 

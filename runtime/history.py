@@ -14,21 +14,25 @@ FILE = "history.csv"
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch, counting from 1: the mean training loss, and what `evaluate` says of the validation examples."""
+    """One epoch, counting from 1: its mean loss, and what `evaluate` says of the validation examples.
+
+    A net that measures and holds nothing out has the metrics of its training examples in `training`.
+    """
 
     epoch: int
     loss: float
     validation: Mapping[str, float] = field(default_factory=dict[str, float])
+    training: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def columns(record: Record) -> list[str]:
     """The header of history.csv."""
-    return ["epoch", "loss", *(f"val_{name}" for name in record.validation)]
+    return ["epoch", "loss", *record.training, *(f"val_{name}" for name in record.validation)]
 
 
 def line(record: Record) -> str:
     """A record as a line: floats are written so that they read back as the same bits."""
-    values = [record.loss, *record.validation.values()]
+    values = [record.loss, *record.training.values(), *record.validation.values()]
     return ",".join([str(record.epoch), *(repr(float(value)) for value in values)]) + "\n"
 
 

@@ -44,7 +44,7 @@ class Trainer:
     evaluate: Callable[[Arrays, tuple[Array, ...], tuple[Array, ...]], dict[str, float]] | None = None
 
 
-_SETTINGS = {"NAME": str, "INPUTS": tuple, "TARGETS": tuple, "SEED": int, "EPOCHS": int, "BATCH": int}
+_SETTINGS = {"NAME": str, "INPUTS": (tuple, dict), "TARGETS": (tuple, dict), "SEED": int, "EPOCHS": int, "BATCH": int}
 _OPTIONAL = ("VALIDATION", "EARLY_STOP", "CLIP_NORM")
 _FUNCTIONS = ("init", "init_updater", "batches", "loss_and_grads", "update", "predict")
 _OPTIONAL_FUNCTIONS = ("fit", "split", "draw", "metrics", "evaluate")
@@ -93,6 +93,7 @@ def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
         help = "build it anew with `netc build`"
         raise Fault("trainer-broken", f"the trainer lacks {listed(wrong)}", filename, help)
     values: dict[str, Any] = {name.lower(): names[name] for name in _SETTINGS}
+    values |= {name: tuple(values[name]) for name in ("inputs", "targets")}
     values |= {name.lower(): names[name] for name in _OPTIONAL if name in names}
     values |= {name: names[name] for name in _FUNCTIONS}
     values |= {name: names[name] for name in _OPTIONAL_FUNCTIONS if callable(names.get(name))}

@@ -230,13 +230,9 @@ class _Run:
     def _close_epoch(self) -> None:
         """Evaluate, record, and decide about stopping."""
         state, trainer = self.state, self.trainer
-        report: Mapping[str, float] = {}
-        weights: Arrays = {}
-        if trainer.evaluate is not None and self.split.held:
-            weights = self.engine.weights()
-            found = trainer.evaluate(weights, self.split.held_inputs, self.split.held_targets)
-            report = {name: float(value) for name, value in found.items()}
-        record = Record(state.epoch + 1, state.total / len(self.split.rows), report)
+        weights = self.engine.weights() if trainer.evaluate is not None else {}
+        report, training = self._measure(weights)
+        record = Record(state.epoch + 1, state.total / len(self.split.rows), report, training)
         # From here to the end nothing may fail or be interrupted half-way: the state changes as a whole.
         self.steady = False
         if trainer.early_stop is not None and report:
@@ -247,6 +243,16 @@ class _Run:
         if self.folder is not None:
             history.append(self.folder / history.FILE, record)
         self.observer.on_epoch(record)
+
+    def _measure(self, weights: Arrays) -> tuple[dict[str, float], dict[str, float]]:
+        """What `evaluate` says of the validation examples, or where none are held out of those that train."""
+        if self.trainer.evaluate is None:
+            return {}, {}
+        if self.split.held:
+            found = self.trainer.evaluate(weights, self.split.held_inputs, self.split.held_targets)
+            return {name: float(value) for name, value in found.items()}, {}
+        found = self.trainer.evaluate(weights, self.split.inputs, self.split.targets)
+        return {}, {name: float(value) for name, value in list(found.items())[1:]}
 
     def _judge(self, loss: float, weights: Arrays) -> None:
         """Keep the best weights; finish when the patience is used up."""

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from netc.dsl.diagnostics import CODES, Diagnostic, SpecError, render
 from netc.dsl.parse import parse
 from netc.dsl.source import Source

@@ -26,7 +26,7 @@ def clip_by_norm_kernel(limit, *gradients):  # pyright: ignore
 def _clip_onnx(g: Any, eq: Equation, limit: str, *gradients: str) -> tuple[str, ...]:
     squares = [g.ReduceSumSquare(x, keepdims=0) for x in gradients]
     norm = g.Sqrt(g.Sum(*squares))
-    scale = g.Min(g.Div(limit, g.Add(norm, g.number_like(1e-6, eq.args[0].type))), g.one(eq))
+    scale = g.Min(g.Div(limit, g.Add(norm, g.scalar(1e-6, eq.args[0].type))), g.one(eq))
     return tuple(g.Mul(x, scale) for x in gradients)
 
 

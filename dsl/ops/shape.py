@@ -137,7 +137,7 @@ cast = define(
     onnx=lambda g, eq, x: g.Cast(x, to=g.dtype(eq.results[0].type)),
     flops=_no_work,
     cheap=lambda eq: not eq.results[0].type.shape,
-    cases=((("N,4",), {"dtype": "f32"}),),
+    cases=((("N,4",), {"dtype": "f64"}),),
     grad=lambda b, g: (cast(g, dtype=b.args[0].type.dtype),),
 )
 

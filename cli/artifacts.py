@@ -1,0 +1,93 @@
+"""The artifacts of a net in a folder: made in memory, proven, and then written, never over a file that was edited."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..codegen import serialized, to_numpy, to_onnx, to_step
+from ..dsl import Net
+from ..runtime import Fault, Trainer, trainer_of
+from ..runtime.files import write_atomically
+
+MANIFEST = "netc.manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What a net compiles to; `trainer_text` and `step` are there also where the spec does not want their files."""
+
+    net: Net
+    trainer_text: str
+    model: Any
+    step: Any
+    weights: Mapping[str, Any]
+    trained: bool
+
+    def files(self) -> dict[str, bytes]:
+        """The contents of the wanted files by name."""
+        name, wanted = self.net.name, self.net.wanted
+        found: dict[str, bytes] = {}
+        if "numpy" in wanted:
+            found[f"{name}.py"] = self.trainer_text.encode()
+        if "inference" in wanted:
+            found[f"{name}.onnx"] = serialized(self.model)
+        if "step" in wanted:
+            found[f"{name}.step.onnx"] = serialized(self.step)
+        stream = io.BytesIO()
+        np.savez(stream, **self.weights)
+        found[f"{name}.npz"] = stream.getvalue()
+        return found
+
+
+def compile_net(net: Net, weights: Mapping[str, Any], trained: bool, opset: int, text: str = "") -> Artifacts:
+    """Compile a net with the given weights and state."""
+    step = to_step(net, opset) if "update" in net.programs else None
+    return Artifacts(net, text or to_numpy(net), to_onnx(net, weights, opset, trained), step, weights, trained)
+
+
+def trainer(net: Net, text: str) -> Trainer:
+    """The net's own trainer, imported."""
+    return trainer_of(text, f"{net.name}.py")
+
+
+def write(folder: Path, files: Mapping[str, bytes], force: bool) -> None:
+    """Write files and the manifest of their hashes; Fault where one was edited since, unless `force`."""
+    if not force:
+        refuse_edited(folder, files)
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes = {**_manifest(folder), **{name: _hash(content) for name, content in files.items()}}
+    for name, content in files.items():
+        write_atomically(folder / name, lambda file, content=content: file.write(content))
+    text = json.dumps(dict(sorted(hashes.items())), indent=2) + "\n"
+    write_atomically(folder / MANIFEST, lambda file: file.write(text.encode()))
+
+
+def refuse_edited(folder: Path, names: Mapping[str, bytes] | list[str]) -> None:
+    """Fault where a file of these names is not as netc wrote it."""
+    hashes = _manifest(folder)
+    for name in names:
+        path = folder / name
+        if path.exists() and _hash(path.read_bytes()) != hashes.get(name):
+            why = "was edited since netc wrote it" if name in hashes else "was not written by netc"
+            help = "build into another folder with -o, or overwrite it with --force"
+            raise Fault("edited-file", f"this file {why}, and the build would overwrite it", str(path), help)
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,79 @@
+"""`netc build`: the artifacts of a spec, each executed and compared before it is said to be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..dsl import Net
+from ..dsl.diagnostics import as_json
+from . import show
+from .options import json_option, read_spec, spec_options
+
+OPSETS = (18, 23)
+
+
+@click.command("build")
+@spec_options
+@click.option("-o", "folder", type=click.Path(path_type=Path), help="The folder for the artifacts [build/NAME].")
+@click.option("--weights", type=click.Path(path_type=Path), help="An .npz of weights to export.")
+@click.option("--opset", type=click.IntRange(*OPSETS), default=21, show_default=True, help="The ONNX opset.")
+@click.option("--force", is_flag=True, help="Overwrite files that were edited.")
+@json_option
+def command(
+    spec: str,
+    defines: tuple[str, ...],
+    memory: float | None,
+    folder: Path | None,
+    weights: Path | None,
+    opset: int,
+    force: bool,
+    as_object: bool,
+) -> None:
+    """Build the artifacts of a spec, execute them and prove them equal."""
+    from .artifacts import compile_net, refuse_edited, trainer, write
+    from .proof import prove
+    from .show_proof import render
+
+    net, report = read_spec(spec, defines, memory)
+    folder = folder or Path("build") / net.name
+    if not as_object:
+        show.diagnostics(report.ordered())
+    from ..codegen import to_numpy
+    from ..runtime import load_weights
+
+    text = to_numpy(net)
+    first = trainer(net, text).init(net.train["seed"])
+    given = load_weights(weights, first) if weights else first
+    if not force:
+        refuse_edited(folder, [f"{net.name}{end}" for end in (".py", ".onnx", ".step.onnx", ".npz")])
+    made = compile_net(net, given, weights is not None, opset, text)
+    proof = prove(net, text, made.model, made.step, given, weights is not None)
+    files = made.files()
+    if proof.ok:
+        write(folder, files, force)
+    if as_object:
+        result = _result(net, folder, files) if proof.ok else {}
+        diagnostics = [as_json(d) for d in report.ordered()]
+        show.report({"ok": proof.ok, **result, "proof": proof.to_json(), "diagnostics": diagnostics})
+    else:
+        click.echo("\n".join(render(proof)))
+        click.echo("\n".join(_said(net, folder, files, weights is not None)) if proof.ok else "")
+    if not proof.ok:
+        raise RuntimeError("the artifacts differ from each other; nothing was written")
+
+
+def _result(net: Net, folder: Path, files: dict[str, bytes]) -> dict[str, Any]:
+    return {"name": net.name, "artifacts": {name: str(folder / name) for name in files}}
+
+
+def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> list[str]:
+    lines = [""] + [f"{folder / name}  {show.size(len(content))}" for name, content in files.items()]
+    if not trained:
+        untrained = "the weights are untrained"
+        if net.states:
+            untrained += f", and {', '.join(net.states)} wait for data"
+        lines.append(f"{untrained}: netc train, or build with --weights")
+    return lines

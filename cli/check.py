@@ -1,0 +1,77 @@
+"""`netc check`: types, shapes, parameters, work and memory of a spec, without running it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..dsl.assemble import memory_needed
+from ..dsl.diagnostics import as_json
+from ..dsl.net import Field, Net
+from . import show
+from .options import json_option, read_spec, spec_options
+
+
+@click.command("check")
+@spec_options
+@json_option
+def command(spec: str, defines: tuple[str, ...], memory: float | None, as_object: bool) -> None:
+    """Check a spec and show its types, shapes, parameters, work and memory."""
+    net, report = read_spec(spec, defines, memory)
+    if as_object:
+        show.report({"ok": True, **describe(net), "diagnostics": [as_json(d) for d in report.ordered()]})
+        return
+    show.diagnostics(report.ordered())
+    click.echo("\n".join(summary(net)))
+
+
+def summary(net: Net) -> list[str]:
+    """The net as lines of text."""
+    work = sum(layer.flops for layer in net.layers)
+    lines = [f"{net.name}: {', '.join(map(_declared, net.inputs))} -> {', '.join(o.name for o in net.outputs)}"]
+    lines += ["", *layer_table(net), ""]
+    lines.append(
+        f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example;"
+        f" training at batch {net.train['batch']} takes about {show.size(memory_needed(net))}"
+    )
+    return lines
+
+
+def layer_table(net: Net) -> list[str]:
+    """The layers with what they give, their parameters and their work."""
+    rows = [("layer", "gives", "parameters", "FLOP")]
+    for layer in net.layers:
+        number = "" if layer.section.number is None else str(layer.section.number)
+        shape = f"[{', '.join(map(str, layer.type.shape[1:]))}]"
+        rows.append((f"{number:<3} {layer.section.title}", shape, f"{layer.parameters:,}", f"{layer.flops:,}"))
+    return show.table(rows, right="  rr")
+
+
+def _declared(field: Field) -> str:
+    of = f"({field.classes})" if field.classes else ""
+    shape = f"[{', '.join(map(str, field.shape))}]" if field.shape not in ((), (1,)) else ""
+    return f"{field.name} {field.kind}{of}{shape}"
+
+
+def describe(net: Net) -> dict[str, Any]:
+    """The net as JSON."""
+    return {
+        "name": net.name,
+        "inputs": [_declared(f) for f in net.inputs],
+        "targets": [_declared(f) for f in net.targets],
+        "outputs": [{"name": o.name, "shape": list(o.type.shape[1:]), "domain": str(o.type.domain)} for o in net.outputs],
+        "layers": [
+            {
+                "number": layer.section.number,
+                "text": layer.section.title,
+                "shape": list(layer.type.shape[1:]),
+                "parameters": layer.parameters,
+                "flops": layer.flops,
+            }
+            for layer in net.layers
+        ],
+        "parameters": net.parameters,
+        "flops": sum(layer.flops for layer in net.layers),
+        "memory": memory_needed(net),
+    }

@@ -1,0 +1,25 @@
+"""`netc explain`: what a diagnostic code means."""
+
+from __future__ import annotations
+
+import textwrap
+
+import click
+
+from ..dsl.diagnostics import CODES, Diagnostic, SpecError, did_you_mean
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+def command(code: str | None) -> None:
+    """Explain a diagnostic CODE, or list all codes."""
+    from ..runtime.errors import CODES as RUNTIME_CODES
+
+    codes = {**CODES, **RUNTIME_CODES}
+    if code is None:
+        click.echo("\n".join(sorted(codes)))
+    elif code not in codes:
+        help = did_you_mean(code, codes) or "netc explain lists the codes"
+        raise SpecError([Diagnostic("unknown-name", f"{code} is not a diagnostic code", None, help)])
+    else:
+        click.echo("\n".join([code, "", *textwrap.wrap(codes[code], 78)]))

@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..dsl import Net, Source, check
+from ..dsl.diagnostics import Report
+from ..dsl.load import MEMORY_BUDGET, read_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def spec_options(function: Command) -> Command:
+    """SPEC, -D and --memory: whatever reads a spec takes them."""
+    function = click.option(
+        "--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="The memory that training may take."
+    )(function)
+    function = click.option(
+        "-D", "defines", multiple=True, metavar="NAME=VALUE", help="Set a constant of the spec's let."
+    )(function)
+    return click.argument("spec", metavar="SPEC")(function)
+
+
+def json_option(function: Command) -> Command:
+    """--json, on every command that reports."""
+    return click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")(function)
+
+
+def provider_option(function: Command) -> Command:
+    """--provider and --threads of ONNX Runtime."""
+    function = click.option("--threads", type=click.IntRange(min=1), help="Threads inside one operator.")(function)
+    return click.option(
+        "--provider",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where ONNX Runtime runs; cuda is refused where it cannot be had.",
+    )(function)
+
+
+def parse_defines(defines: tuple[str, ...]) -> dict[str, str]:
+    """The -D options by name."""
+    found: dict[str, str] = {}
+    for define in defines:
+        name, equals, value = define.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{define!r} is not NAME=VALUE", param_hint="-D")
+        found[name] = value
+    return found
+
+
+def read_spec(spec: str, defines: tuple[str, ...], memory: float | None) -> tuple[Net, Report]:
+    """The net of a spec file, or of standard input for `-`, with its warnings; SpecError where there are errors."""
+    source, folder = spec_source(spec)
+    budget = MEMORY_BUDGET if memory is None else int(memory * 2**30)
+    net, report = check(source, parse_defines(defines), folder, budget)
+    report.raise_errors()
+    assert net is not None
+    return net, report
+
+
+def spec_source(spec: str) -> tuple[Source, str | None]:
+    """The text of a spec, and the folder to which its files are relative."""
+    if spec == "-":
+        return Source("<stdin>", sys.stdin.read()), None
+    return Source(spec, read_text(Path(spec))), str(Path(spec).parent)

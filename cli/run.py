@@ -1,0 +1,120 @@
+"""`netc run`: an exported model on data, its predictions as CSV or arrays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import show
+from .options import json_option, provider_option
+
+if TYPE_CHECKING:
+    from ..runtime import Prediction, Session
+
+# Rows that go through the model at once.
+SLICE = 4096
+
+
+@click.command("run")
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.onnx")
+@click.option("--data", "sources", multiple=True, required=True, metavar="[NAME=]FILE", help="What to predict on.")
+@provider_option
+@click.option("-o", "out", type=click.Path(path_type=Path), help="A .csv or .npz for the predictions.")
+@json_option
+def command(
+    model: Path, sources: tuple[str, ...], provider: Any, threads: int | None, out: Path | None, as_object: bool
+) -> None:
+    """Run an exported model on data and print its predictions as CSV."""
+    from ..runtime import Session, read
+
+    if out is not None and out.suffix not in (".csv", ".npz"):
+        raise click.BadParameter("the file ends in .csv or .npz", param_hint="-o")
+    session = Session(model, provider, threads)
+    examples = read(session.metadata, sources, None, need_targets=False)
+    results = _run(session, {f.name: examples.arrays[f.name] for f in session.inputs}, examples.count)
+    columns = _columns(session, results)
+    if as_object:
+        said = {name: list(values) for name, values in columns.items()}
+        show.report({"ok": True, "provider": session.provider, "reason": session.provider_reason, "predictions": said})
+    if out is not None:
+        _write(out, results, columns)
+    elif not as_object:
+        sys.stdout.write(_csv(columns))
+    if not as_object:
+        where = f" -> {out}" if out else ""
+        click.echo(f"{examples.count} rows on {session.provider}: {session.provider_reason}{where}", err=True)
+
+
+def _run(session: Session, arrays: dict[str, Any], count: int) -> dict[str, Prediction]:
+    """The predictions of all rows, a slice at a time."""
+    import numpy as np
+
+    from ..runtime import Prediction
+
+    starts = range(0, max(count, 1), SLICE)
+    parts = [session.predict(**{name: a[i : i + SLICE] for name, a in arrays.items()}) for i in starts]
+    joined: dict[str, Prediction] = {}
+    for name, first in parts[0].items():
+        values = np.concatenate([part[name].values for part in parts])
+        ids = None if first.ids is None else np.concatenate([part[name].ids for part in parts])  # type: ignore[misc]
+        labels = None if first.labels is None else [s for part in parts for s in part[name].labels or ()]
+        joined[name] = Prediction(values, ids, labels)
+    return joined
+
+
+def _columns(session: Session, results: dict[str, Prediction]) -> dict[str, list[Any]]:
+    """The predictions as columns: the decision first, then the numbers it rests on."""
+    columns: dict[str, list[Any]] = {}
+    labels = {output.name: output.labels for output in session.outputs}
+    for name, prediction in results.items():
+        flat = prediction.values.reshape(len(prediction.values), -1)
+        known = labels.get(name) or range(flat.shape[1])
+        if prediction.ids is not None:
+            ids = prediction.ids.reshape(len(flat), -1)
+            columns |= {_numbered(name, i, ids.shape[1]): ids[:, i].tolist() for i in range(ids.shape[1])}
+        if prediction.labels is not None:
+            columns[name] = prediction.labels
+        chance = "p_" if prediction.ids is not None else ""
+        each = [f"p_{name}_{label}" for label in known] if flat.shape[1] > 1 and chance else []
+        numbers = each or [f"{chance}{_numbered(name, i, flat.shape[1])}" for i in range(flat.shape[1])]
+        columns |= {column: flat[:, i].tolist() for i, column in enumerate(numbers)}
+    return columns
+
+
+def _numbered(name: str, index: int, count: int) -> str:
+    return name if count == 1 else f"{name}_{index}"
+
+
+def _csv(columns: dict[str, list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(v) for v in row] for row in zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.7g}" if isinstance(value, float) else value
+
+
+def _write(out: Path, results: dict[str, Prediction], columns: dict[str, list[Any]]) -> None:
+    from ..runtime.files import write_atomically
+
+    if out.suffix == ".csv":
+        write_atomically(out, lambda file: file.write(_csv(columns).encode()))
+        return
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    for name, prediction in results.items():
+        arrays[name] = prediction.values
+        if prediction.ids is not None:
+            arrays[f"{name}_ids"] = prediction.ids
+        if prediction.labels is not None:
+            arrays[f"{name}_labels"] = np.array(prediction.labels)
+    write_atomically(out, lambda file: np.savez(file, **arrays))

@@ -1,0 +1,271 @@
+"""Runs programs and nets in every printing that the project has: NumPy text, ONNX Runtime, onnx.reference."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from netc.codegen import to_numpy
+from netc.codegen.autodiff import backward
+from netc.codegen.body import Body, Names
+from netc.codegen.graph import DTYPES, Graph, add_program
+from netc.codegen.numpy_file import GLOBALS
+from netc.codegen.simplify import Simplifier
+from netc.dsl import Net, load_text
+from netc.dsl.ir import Builder, Op, Program, Tensor
+from netc.dsl.prune import prune
+from netc.dsl.types import BINARY, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
+from onnx import ModelProto, checker, helper
+from onnx.reference import ReferenceEvaluator
+
+Array = np.ndarray[Any, Any]
+# The size of the batch in every test, which is the size of no other axis.
+N = 5
+DOMAINS = {"real": REAL, "positive": POSITIVE, "unit": UNIT, "simplex": SIMPLEX}
+ort.set_default_logger_severity(3)
+
+
+# Cases of ops ---------------------------------------------------------------------------------------------------------
+
+
+def case_type(text: str) -> Type:
+    """The Type that a case such as "N,4 in unit" or "N of 3" or "N,4 of bool" or "" stands for."""
+    dims, _, domain = text.partition(" in ")
+    dims, _, kind = dims.partition(" of ")
+    shape: Shape = tuple(d if d == "N" else int(d) for d in dims.split(",") if d)
+    if kind == "bool":
+        return Type("bool", shape, BINARY)
+    if kind:
+        return Type("i64", shape, Domain(0, int(kind) - 1, False, False, whole=True))
+    return Type("f32", shape, DOMAINS[domain or "real"])
+
+
+def sizes(shape: Shape) -> tuple[int, ...]:
+    """A shape with the batch's size in it."""
+    return tuple(N if isinstance(d, str) else d for d in shape)
+
+
+def sample(type: Type, rng: np.random.Generator) -> Array:
+    """Numbers of a type, float64 where it is a floating-point one; they keep away from the ends of their domain."""
+    shape = sizes(type.shape)
+    if type.dtype == "bool":
+        return rng.random(shape) < 0.5
+    if type.dtype == "i64":
+        return rng.integers(int(type.domain.low), int(type.domain.high) + 1, shape)
+    if type.domain.simplex is not None:
+        raw = rng.uniform(0.2, 1, shape)
+        return raw / raw.sum(axis=-1, keepdims=True)
+    if type.domain.low >= 0:
+        high = min(type.domain.high, 3.0)
+        return rng.uniform(0.05 * high, 0.95 * high, shape)
+    return rng.uniform(-2.5, 2.5, shape)
+
+
+def op_program(op: Op, texts: Sequence[str], attrs: Mapping[str, Any]) -> Program:
+    """The program of one equation; its inputs are x0, x1, … and its results r0, r1, …"""
+    builder = Builder()
+    args = [builder.input("example", f"x{i}", case_type(text)) for i, text in enumerate(texts)]
+    found = builder.emit(op, *args, **attrs)
+    results = found if isinstance(found, tuple) else (found,)
+    return builder.program(op.name, {f"r{i}": r for i, r in enumerate(results)}).check()
+
+
+def with_gradients(program: Program, expand: bool = False) -> Program:
+    """The program with an input `c` and results `loss` = sum(r0 * c) and `dX` of each floating-point input X.
+
+    Nothing is simplified on the way back, so that each record's own gradient is what runs.
+    """
+    if expand:
+        program = Simplifier(program, expand=True).simplified(program)
+    builder = Builder(list(program.equations), list(program.inputs))
+    first = Tensor(builder, program.results["r0"])
+    c = builder.input("example", "c", Type(first.type.dtype, first.shape))
+    product = first * c
+    axes = tuple(range(len(product.shape)))
+    loss = _op("total")(product, axes=axes, keepdims=False) if axes else product
+    forward = builder.program(program.name, {"loss": loss})
+    wanted = {i.value: i.name for i in program.inputs if i.value.type.dtype == "f32"}
+    found = backward(builder, forward, loss.value, set(wanted))
+    results = {"loss": loss} | {f"d{name}": found[value] for value, name in wanted.items() if value in found}
+    return builder.program(program.name, results).check()
+
+
+def _op(name: str) -> Op:
+    from netc.dsl.ir import OPS
+
+    return OPS[name]
+
+
+# Printing and running -------------------------------------------------------------------------------------------------
+
+
+def run_numpy(program: Program, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of the program's printed Python."""
+    return compiled(program)(arrays)
+
+
+def compiled(program: Program) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """The program printed as the trainer's functions are, and executed."""
+    kernels = {k.__name__.removesuffix("_kernel"): k for e in program.equations for k in e.op.kernels}
+    body = Body(program, Names(GLOBALS | set(kernels)))
+    lines = body.lines(body.statements())
+    finals = ", ".join(f"{name!r}: {body.final(name)}" for name in program.results)
+    names = [body.names.of[i.value] for i in program.inputs]
+    text = "\n".join([f"def run({', '.join(names)}):", *lines, f"    return {{{finals}}}"])
+    space: dict[str, Any] = {"np": np, "math": __import__("math"), **kernels}
+    exec(compile(text, f"<{program.name}>", "exec"), space)
+    return lambda arrays: space["run"](*(arrays[i.name] for i in program.inputs))
+
+
+def onnx_model(program: Program) -> ModelProto:
+    """The program as a graph, by the code that writes every graph, with all inputs fed."""
+    names = Names({i.name for i in program.inputs} | set(program.results))
+    names.of.update({i.value: i.name for i in program.inputs})
+    graph = Graph(names, program.producers)
+    add_program(graph, program, "", typed_nodes=True)
+    for name, value in program.results.items():
+        graph.nodes.append(helper.make_node("Identity", [names.of[value]], [name], name=f"out_{name}"))
+    inputs = [_info(i.name, i.value.type) for i in program.inputs]
+    outputs = [_info(name, value.type) for name, value in program.results.items()]
+    body = helper.make_graph(graph.nodes, program.name, inputs, outputs, list(graph.constants.values()))
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    checker.check_model(model, full_check=True)
+    return model
+
+
+def _info(name: str, type: Type) -> Any:
+    dtype = helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[type.dtype]))
+    return helper.make_tensor_value_info(name, dtype, list(type.shape))
+
+
+def session(model: ModelProto) -> ort.InferenceSession:
+    """The stock runtime on one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(model: ModelProto, arrays: Mapping[str, Any], reference: bool = False) -> dict[str, Any]:
+    """The outputs of a graph in ONNX Runtime, or in ONNX's own reference implementation."""
+    runner = ReferenceEvaluator(model) if reference else session(model)
+    feed = {i.name: arrays[i.name] for i in model.graph.input}
+    return dict(zip([o.name for o in model.graph.output], runner.run(None, feed), strict=True))
+
+
+def narrow(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The same arrays with float64 as float32."""
+    return {k: v.astype(np.float32) if np.asarray(v).dtype == np.float64 else v for k, v in arrays.items()}
+
+
+# Nets -----------------------------------------------------------------------------------------------------------------
+
+
+def module(net: Net) -> Any:
+    """The net's trainer as a module."""
+    made = types.ModuleType(net.name)
+    exec(compile(to_numpy(net), f"{net.name}.py", "exec"), made.__dict__)
+    return made
+
+
+def spec(chains: str, *, target: str = "f32[2]", loss: str = "mse", updater: str = "sgd", more: str = "") -> str:
+    """The text of a small net over x: f32[6] and y."""
+    return f"net small\ninput x: f32[6]\ntarget y: {target}\n{chains}\nloss {loss}\nupdater {updater}\n{more}\n"
+
+
+def small(chains: str, **parts: str) -> Net:
+    """The net of `spec`."""
+    return load_text(spec(chains, **parts))
+
+
+def batch(net: Net, rng: np.random.Generator, count: int = N) -> tuple[list[Array], list[Array]]:
+    """Random inputs and targets in float64, classes and truth values whole; each class occurs where there is room."""
+    return [field_sample(f, rng, count) for f in net.inputs], [field_sample(f, rng, count) for f in net.targets]
+
+
+def field_sample(field: Any, rng: np.random.Generator, count: int) -> Array:
+    if field.kind == "class":
+        return rng.permutation(np.arange(count) % field.classes)
+    shape = (count, *field.shape)
+    if field.kind == "binary":
+        return rng.integers(0, 2, shape).astype(np.float64)
+    low, high = {"unit": (0.05, 0.95), "positive": (0.1, 2)}.get(field.kind, (-2, 2))
+    # float32 holds these exactly, so that both precisions see one batch.
+    return np.float64(np.float32(rng.uniform(low, high, shape)))
+
+
+def weights(made: Any, net: Net, rng: np.random.Generator, inputs: Sequence[Array]) -> dict[str, Array]:
+    """Weights with biases away from 0 and learned statistics, in float64 but exact in float32."""
+    p = {k: v + rng.uniform(-0.3, 0.3, v.shape) if k in net.weights else v for k, v in made.init(3).items()}
+    if hasattr(made, "fit"):
+        made.fit(p, *inputs)
+    return {k: np.float64(np.float32(v)) for k, v in p.items()}
+
+
+def extras(made: Any, net: Net, epoch: int = 0, step: int = 1, count: int = N) -> dict[str, Any]:
+    """The keyword arguments that loss_and_grads takes besides the batch."""
+    found = {"draws": made.draw(epoch, step, count)} if hasattr(made, "draw") else {}
+    return found | ({"clip_norm": made.CLIP_NORM} if hasattr(made, "CLIP_NORM") else {})
+
+
+# Judging --------------------------------------------------------------------------------------------------------------
+
+
+def assert_close(found: Any, expected: Any, relative: float, what: str = "") -> None:
+    """Shapes are equal, and so are values to a share of the largest expected one or of 1."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape, f"{what}: shape {found.shape} instead of {expected.shape}"
+    assert np.all(np.isfinite(found)), f"{what}: not finite"
+    if not found.size:
+        return
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    scale = max(1.0, float(np.abs(expected).max()))
+    error = float(np.abs(found - expected).max())
+    assert error <= relative * scale, f"{what}: off by {error:.3g} where values reach {scale:.3g}"
+
+
+def numeric_gradient(function: Callable[[Array], float], x: Array, h: float = 1e-5) -> Array:
+    """Central differences in each element."""
+    found = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        moved = x.astype(np.float64)
+        moved[index] = x[index] + h
+        high = function(moved)
+        moved[index] = x[index] - h
+        found[index] = (high - function(moved)) / (2 * h)
+    return found
+
+
+def at_kink(function: Callable[[Array], float], x: Array) -> bool:
+    """Whether a step of 1e-4 crosses a kink: there the slopes from the left and from the right differ."""
+    h, here = 1e-4, function(x.astype(np.float64))
+    for index in np.ndindex(x.shape):
+        moved = x.astype(np.float64)
+        moved[index] = x[index] + h
+        right = (function(moved) - here) / h
+        moved[index] = x[index] - h
+        left = (here - function(moved)) / h
+        if abs(right - left) > 1e-2 * max(1.0, abs(right), abs(left)):
+            return True
+    return False
+
+
+def assert_gradient(analytic: Array, numeric: Array, loss: float, what: str) -> None:
+    """The rule of the build's proof, element by element, with cancellation's 1e-9 of the loss."""
+    allowed = 1e-6 * np.maximum(np.abs(analytic), np.abs(numeric)) + 1e-9 * max(1.0, abs(loss))
+    error = np.abs(analytic - numeric)
+    assert np.shape(analytic) == np.shape(numeric), f"{what}: shape {np.shape(analytic)}"
+    assert np.all(error <= allowed), f"{what}: gradient off by {float(np.max(error - allowed)):.3g}\n{analytic}\n{numeric}"
+
+
+def input_gradients(net: Net) -> Program:
+    """The net's loss and its gradient for each input that holds numbers, as a program."""
+    source = net.programs["loss"]
+    builder = Simplifier(source, expand=True)
+    simple = builder.simplified(source)
+    wanted = {i.value: i.name for i in source.inputs if i.role == "example"}
+    found = backward(builder, simple, simple.results["loss"], set(wanted))
+    results = {"loss": simple.results["loss"]} | {f"d{n}": found[v].value for v, n in wanted.items() if v in found}
+    return prune(Program("inputs", tuple(builder.inputs), tuple(builder.equations), results)).check()
