@@ -60,7 +60,9 @@ def describe(net: Net) -> dict[str, Any]:
         "name": net.name,
         "inputs": [_declared(f) for f in net.inputs],
         "targets": [_declared(f) for f in net.targets],
-        "outputs": [{"name": o.name, "shape": list(o.type.shape[1:]), "domain": str(o.type.domain)} for o in net.outputs],
+        "outputs": [
+            {"name": o.name, "shape": list(o.type.shape[1:]), "domain": str(o.type.domain)} for o in net.outputs
+        ],
         "layers": [
             {
                 "number": layer.section.number,

@@ -75,11 +75,12 @@ def run(arguments: list[str]) -> int:
 
 def _runtime_fault(error: Exception, as_object: bool) -> int:
     """Faults of the runtime, whose package is imported only by commands that run something."""
-    errors = sys.modules.get(f"{__package__.rpartition('.')[0]}.runtime.errors")
-    if errors is not None and isinstance(error, errors.Interrupted):
+    from ..runtime.errors import Fault, Interrupted
+
+    if isinstance(error, Interrupted):
         click.echo(str(error), err=True)
         return INTERRUPTED
-    if errors is not None and isinstance(error, errors.Fault):
+    if isinstance(error, Fault):
         where = f"{error.where}: " if error.where else ""
         show.failure([Diagnostic(error.code, f"{where}{error.message}", None, error.help)], as_object)
         return FAULT

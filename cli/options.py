@@ -19,7 +19,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def spec_options(function: Command) -> Command:
     """SPEC, -D and --memory: whatever reads a spec takes them."""
     function = click.option(
-        "--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="The memory that training may take."
+        "--memory",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GIB",
+        help="The memory that training may take.",
     )(function)
     function = click.option(
         "-D", "defines", multiple=True, metavar="NAME=VALUE", help="Set a constant of the spec's let."

@@ -66,9 +66,7 @@ class Bar(Observer):
         shown |= {f"val_{name}": value for name, value in record.validation.items() if name != "loss"}
         self.last = "  ".join(f"{name} {value:.4f}" for name, value in list(shown.items())[:3])
         description = f"epoch {record.epoch}/{self.epochs}"
-        self.progress.update(
-            self.task, completed=record.epoch * self.batches, description=description, said=self.last
-        )
+        self.progress.update(self.task, completed=record.epoch * self.batches, description=description, said=self.last)
 
     def stop(self) -> None:
         """Leave the bar as it is."""

@@ -73,7 +73,7 @@ def _columns(session: Session, results: dict[str, Prediction]) -> dict[str, list
     labels = {output.name: output.labels for output in session.outputs}
     for name, prediction in results.items():
         flat = prediction.values.reshape(len(prediction.values), -1)
-        known = labels.get(name) or range(flat.shape[1])
+        known: list[Any] = list(labels.get(name) or range(flat.shape[1]))
         if prediction.ids is not None:
             ids = prediction.ids.reshape(len(flat), -1)
             columns |= {_numbered(name, i, ids.shape[1]): ids[:, i].tolist() for i in range(ids.shape[1])}

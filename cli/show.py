@@ -22,7 +22,9 @@ def diagnostics(found: Iterable[Diagnostic]) -> None:
         styled = click.style(severity, fg=COLOURS[diagnostic.severity], bold=True) + click.style(
             f":{message}", bold=True
         )
-        click.echo("\n" * bool(i) + "\n".join([styled, *(_coloured(line, diagnostic.severity) for line in rest)]), err=True)
+        click.echo(
+            "\n" * bool(i) + "\n".join([styled, *(_coloured(line, diagnostic.severity) for line in rest)]), err=True
+        )
 
 
 def _coloured(line: str, severity: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,7 +15,6 @@ from .options import json_option, provider_option, read_spec, spec_options
 
 if TYPE_CHECKING:
     from ..runtime import Examples, Metadata, Result, Trainer
-    from .proof import Proof
 
 
 @click.command("train")
@@ -175,7 +174,7 @@ def _served(
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
+    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
 
 
 def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str]:
@@ -185,7 +184,9 @@ def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str
     served = finished["served"]
     if served:
         said = ", ".join(f"{name} {value:.4f}" for name, value in served["metrics"].items())
-        lines.append(f"{finished['name']}.onnx on ONNX Runtime ({finished['provider']}), {served['rows']:,} rows: {said}")
+        lines.append(
+            f"{finished['name']}.onnx on ONNX Runtime ({finished['provider']}), {served['rows']:,} rows: {said}"
+        )
         lines.append("the same as the trainer's own")
     proof = finished["proof"]
     lines.append(f"every artifact was executed and proven equal, in {proof['seconds']:.1f} s")

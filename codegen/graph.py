@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Graph:
     def __getattr__(self, operator: str) -> Any:
         if not operator[0].isupper():
             raise AttributeError(operator)
-        return lambda *inputs, **attributes: self.node(operator, *inputs, **attributes)
+        return partial(self.node, operator)
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one result; its name is provisional until `finish`."""
@@ -91,8 +92,9 @@ class Graph:
         assert op.onnx is not None, f"{op.name} has no ONNX form"
         start = len(self.nodes)
         args = [self.names.of[a] for a in equation.args]
-        found = self.node(op.onnx, *args) if isinstance(op.onnx, str) else op.onnx(self, equation, *args)
-        self._finish(equation, found if isinstance(found, tuple) else (found,), start, source, typed_nodes)
+        found: Any = self.node(op.onnx, *args) if isinstance(op.onnx, str) else op.onnx(self, equation, *args)
+        results: tuple[str, ...] = (found,) if isinstance(found, str) else found
+        self._finish(equation, results, start, source, typed_nodes)
 
     def _finish(self, equation: Equation, found: Sequence[str], start: int, source: str, typed_nodes: bool) -> None:
         """Name the results as their values, and every node after its result and its place in the spec."""
@@ -106,10 +108,9 @@ class Graph:
             else:
                 self.names.of[value] = final.get(name, name)
         for node in self.nodes[start:]:
-            for names in (node.input, node.output):
-                for i, name in enumerate(names):
-                    names[i] = final.get(name, name)
-            node.name = f"{node.output[0]}"
+            node.input[:] = [final.get(name, name) for name in node.input]
+            node.output[:] = [final.get(name, name) for name in node.output]
+            node.name = node.output[0]
             if source and typed_nodes:
                 node.metadata_props.add(key="source", value=source)
             elif source:

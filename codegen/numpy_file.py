@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 
@@ -198,11 +198,17 @@ class _Page:
     def _returning(self, name: str, doc: str) -> str:
         """A function that returns the results of a program over p and the inputs."""
         program = simplify(self.net.programs[name])
-        for value in program.results.values():
-            if program.uses[value] == 1:
-                value.hint = ""  # it is returned where it is computed
+        hints = {value: value.hint for value in program.results.values() if program.uses[value] == 1}
+        for value in hints:
+            value.hint = ""  # it is returned where it is computed
         lines, body, called = self._function(name, program, doc, ("example",), ("p",))
         statements = body.statements()
+        long = [(r, v) for r, v in program.results.items() if v in hints and len(body.final(r)) > WIDTH - 12]
+        if long:  # but not where its line would grow too long
+            for result, value in long:
+                value.hint = hints[value] or result
+            lines, body, called = self._function(name, program, doc, ("example",), ("p",))
+            statements = body.statements()
         self.kernels |= body.kernels
         lines += self._unpacked(body, called, statements)
         finals = [body.final(result) for result in program.results]
@@ -326,12 +332,14 @@ def _nested(head: str, value: Any, indent: int, tail: str) -> list[str]:
     flat = f"{pad}{head}{_flat(value)}{tail}"
     if len(flat) <= WIDTH or not isinstance(value, list):
         return [flat]
-    inner = [line for item in value for line in _nested("", item, indent + 4, ",")]
+    inner = [line for item in cast("list[Any]", value) for line in _nested("", item, indent + 4, ",")]
     return [f"{pad}{head}[", *inner, f"{pad}]{tail}"]
 
 
 def _flat(value: Any) -> str:
-    return f"[{', '.join(_flat(v) for v in value)}]" if isinstance(value, list) else repr(value)
+    if not isinstance(value, list):
+        return repr(value)
+    return f"[{', '.join(map(_flat, cast('list[Any]', value)))}]"
 
 
 def _range(field: Field) -> str:
@@ -371,5 +379,4 @@ def _field_text(field: Field) -> str:
 def _source(kernel: Callable[..., object]) -> str:
     """The source of a kernel, under the name by which the page calls it."""
     text = textwrap.dedent(inspect.getsource(kernel)).rstrip()
-    text = text.replace("  # pyright: ignore", "", 1)
     return text.replace(f"def {kernel.__name__}(", f"def {kernel_name(kernel)}(", 1)

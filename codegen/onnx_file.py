@@ -220,7 +220,7 @@ def _model(
         doc_string=net.doc,
     )
     helper.set_model_props(model, {"netc": json.dumps(meta, sort_keys=True)})
-    checker.check_model(model, full_check=True)
+    checker.check_model(model, full_check=True)  # pyright: ignore[reportUnknownMemberType]
     shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     return model
 

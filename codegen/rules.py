@@ -115,9 +115,9 @@ def _times_number(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
 
 @rule("add")
 def _plus_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
-    if number(b, y) == 0 and x.shape == _wide(x, y):
+    if nothing(b, y) and x.shape == _wide(x, y):
         return x
-    if number(b, x) == 0 and y.shape == _wide(x, y):
+    if nothing(b, x) and y.shape == _wide(x, y):
         return y
     negative = b.args(y, "neg")
     return x - negative[0] if negative else None
@@ -128,7 +128,16 @@ def _minus_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
     negative = b.args(y, "neg")
     if negative:
         return x + negative[0]
-    return x if number(b, y) == 0 else None
+    return x if nothing(b, y) and x.shape == _wide(x, y) else None
+
+
+@rule("sub")
+def _one_divisor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """x / c - y / c is (x - y) / c."""
+    left, right = b.args(x, "div"), b.args(y, "div")
+    if left and right and left[1].value is right[1].value and not left[1].shape:
+        return (left[0] - right[0]) / left[1]
+    return None
 
 
 @rule("div")
@@ -151,6 +160,23 @@ def uniform(b: Rewriter, x: Tensor) -> Tensor | None:
         inner = b.args(x, op)
         if inner:
             return uniform(b, inner[0])
+    return None
+
+
+def nothing(b: Rewriter, x: Tensor) -> bool:
+    """Whether every element is 0."""
+    scalar = uniform(b, x)
+    return scalar is not None and number(b, scalar) == 0
+
+
+@rule("mul")
+def _negative_factor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """-c * y is -(c * y), which may end in a difference."""
+    for factor, other in ((x, y), (y, x)):
+        inner = b.args(factor, "neg")
+        scalar = uniform(b, inner[0]) if inner else None
+        if scalar is not None and other.shape == _wide(x, y):
+            return -(scalar * other)
     return None
 
 

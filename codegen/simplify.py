@@ -6,7 +6,7 @@ import inspect
 from functools import cache
 from typing import Any
 
-from ..dsl.ir import Builder, Equation, Op, Operand, Program, Tensor, Value
+from ..dsl.ir import Builder, Equation, Op, Operand, Program, Tensor, Value, handles
 from ..dsl.prune import prune
 from .rules import RULES, Rule
 
@@ -27,8 +27,7 @@ class Simplifier(Builder):
     def replay(self, equation: Equation) -> None:
         """Emit an equation of the program, or what stands for it."""
         self.section, self.origin, self.undoes = equation.section, equation.origin, equation.undoes
-        outs = self.emit(equation.op, *(self.known[a] for a in equation.args), **equation.attrs)
-        outs = outs if isinstance(outs, tuple) else (outs,)
+        outs = handles(self.emit(equation.op, *(self.known[a] for a in equation.args), **equation.attrs))
         for old, new in zip(equation.results, outs, strict=True):
             new.value.hint = new.value.hint or old.hint
             self.known[old] = new

@@ -1,10 +1,10 @@
-"""Python expressions in the style of the page: templates of ops filled in, with the fewest parentheses that keep order."""
+"""Python expressions in the style of the page, with the fewest parentheses that keep their order."""
 
 from __future__ import annotations
 
 import ast
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from ..dsl.ir import Equation
 
@@ -21,8 +21,15 @@ _BINARY: dict[type[ast.operator], tuple[str, int]] = {
     ast.MatMult: ("@", 9),
     ast.Pow: ("**", 11),
 }
-_COMPARE = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
-_UNARY = {ast.USub: "-", ast.Not: "not "}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Gt: ">",
+    ast.Lt: "<",
+    ast.GtE: ">=",
+    ast.LtE: "<=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+_UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.Not: "not "}
 CONDITIONAL, COMPARISON, UNARY, POWER, ATOM = 1, 3, 10, 11, 20
 
 # NumPy functions of a single number that the host computes with the standard library.
@@ -130,7 +137,7 @@ def _fill(node: ast.expr, parts: dict[str, ast.expr], host: bool) -> ast.expr:
 
 def _filled(value: Any, parts: dict[str, ast.expr], host: bool) -> Any:
     if isinstance(value, list):
-        return [_filled(v, parts, host) for v in value]
+        return [_filled(v, parts, host) for v in cast("list[Any]", value)]
     if isinstance(value, ast.keyword):
         return ast.keyword(value.arg, _fill(value.value, parts, host))
     return _fill(value, parts, host) if isinstance(value, ast.expr) else value
@@ -155,7 +162,7 @@ def expression(equation: Equation, args: list[ast.expr]) -> ast.expr:
     if op.name == "constant":
         return ast.Name(attrs["name"]) if attrs["name"] else number(attrs["number"])
     assert op.numpy is not None, f"{op.name} has no spelling"
-    template = op.numpy(*(a.type for a in equation.args), **attrs) if callable(op.numpy) else op.numpy
+    template = op.numpy if isinstance(op.numpy, str) else op.numpy(*(a.type for a in equation.args), **attrs)
     parts: dict[str, ast.expr] = {k: ast.Constant(v) for k, v in attrs.items() if isinstance(v, int | float | str)}
     names = list(op.arguments)
     if names and names[-1].startswith("*"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
-from .ir import Builder, Program, Section, Tensor
+from .ir import Builder, Program, Section, Tensor, elements
 from .lower import Lowering
 from .net import Field, Layer, Net, Output
 from .ops import absolute, mean, square, total
@@ -214,8 +214,8 @@ class _Assembly:
     def _layers(self, predict: Program) -> tuple[Layer, ...]:
         flops: dict[Section | None, int] = {}
         for equation in predict.equations:
-            work = equation.op.flops or (lambda e: count(e.results[0].type.shape))
-            flops[equation.section] = flops.get(equation.section, 0) + work(equation)
+            work = (equation.op.flops or elements)(equation)
+            flops[equation.section] = flops.get(equation.section, 0) + work
         sizes: dict[Section, int] = {}
         for weight in self.predicting.weights.values():
             sizes[weight.section] = sizes.get(weight.section, 0) + count(weight.shape)

@@ -38,7 +38,7 @@ class Comparison:
     def loss(self, expr: Expr) -> Tensor:
         """One number an example, (N,)."""
         result = self._loss(expr)
-        if isinstance(result, float):
+        if not isinstance(result, Tensor):
             raise self._fail("bad-loss", "this loss is a constant", expr.place, "compare a prediction with its target")
         if result.shape != (BATCH,):
             message = f"a loss is one number an example, but this has shape {show_shape(result.shape)}"

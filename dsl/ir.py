@@ -57,7 +57,7 @@ class Op:
     """All facts about one primitive, side by side.
 
     `type` gives the result's Type, or a tuple of them, from the arguments' types and the attributes; its positional
-    parameters name the arguments, its keyword-only ones the attributes. `numpy` is a Python expression over those names;
+    parameters name the arguments, its keyword-only ones the attributes. `numpy` is a Python expression over those,
     `kernels` are functions that it calls, copied into the emitted file. `onnx` is an operator's name, or a function of
     (graph, equation, *names) that adds nodes and returns the results' names. `grad` gets a Backward and the results'
     gradients and returns one gradient an argument, None for none. An op with a `body` is a formula over other ops:
@@ -69,7 +69,7 @@ class Op:
 
     name: str
     type: Callable[..., Type | tuple[Type, ...]]
-    numpy: str | None = None
+    numpy: str | Callable[..., str] | None = None
     onnx: str | Callable[..., Any] | None = None
     grad: Callable[..., Any] | None = None
     body: Callable[..., Any] | None = None
@@ -98,10 +98,18 @@ class Op:
 OPS: dict[str, Op] = {}
 
 
-def define(name: str, type: Callable[..., Type | tuple[Type, ...]], **facts: Any) -> Op:
-    """Register a primitive."""
+def define(
+    name: str,
+    type: Callable[..., Type | tuple[Type, ...]],
+    *,
+    grad: Callable[[Backward, Tensor], Iterable[Tensor | None]]
+    | Callable[[Backward, Tensor, Tensor | None], Iterable[Tensor | None]]
+    | None = None,
+    **facts: Any,
+) -> Op:
+    """Register a primitive; `facts` are the other fields of Op."""
     assert name not in OPS, name
-    OPS[name] = Op(name, type, **facts)
+    OPS[name] = Op(name, type, grad=grad, **facts)
     return OPS[name]
 
 
@@ -307,8 +315,8 @@ class Builder:
         results = tuple(Value(t) for t in (types if isinstance(types, tuple) else (types,)))
         args_ = tuple(t.value for t in tensors)
         self.equations.append(Equation(op, args_, attrs, results, self.section, self.origin, self.undoes))
-        handles = tuple(Tensor(self, r) for r in results)
-        return handles if isinstance(types, tuple) else handles[0]
+        made = tuple(Tensor(self, r) for r in results)
+        return made if isinstance(types, tuple) else made[0]
 
     def _lift(self, args: Iterable[Operand]) -> list[Tensor]:
         """Numbers become constants of the precision beside them; a host number beside a tensor is cast to its."""
@@ -338,11 +346,15 @@ class Builder:
 
     def copy(self, equation: Equation, args: list[Tensor]) -> tuple[Tensor, ...]:
         """Append an equation like the given one over other arguments, with its hints."""
-        outs = self.emit(equation.op, *args, **equation.attrs)
-        outs = outs if isinstance(outs, tuple) else (outs,)
+        outs = handles(self.emit(equation.op, *args, **equation.attrs))
         for old, new in zip(equation.results, outs, strict=True):
             new.value.hint = old.hint
         return outs
+
+
+def handles(emitted: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What `emit` returned, as a tuple also where it is one tensor."""
+    return emitted if isinstance(emitted, tuple) else (emitted,)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .resolve import Spec
 from .source import Place
 from .syntax import Argument, Chain, Link, Name
 from .types import Shape, Type
-from .words import Init, Kind, Learn, Option, Word, WordError, find, names, within
+from .words import Context, Init, Kind, Learn, Option, Word, WordError, find, names, within
 
 # Options that every layer with weights takes.
 UNIVERSAL = {
@@ -41,7 +41,7 @@ class _Use:
     made: int = 0
 
 
-class Lowering:
+class Lowering(Context):
     """Runs the chains of a spec in one mode: "train", "predict", or "fit", which learns statistics from data.
 
     `values` maps a name to its tensor, or to None where it is at fault. `keys` gives each chain's last value a name.

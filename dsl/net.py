@@ -92,9 +92,9 @@ class Setting:
 class Net:
     """Everything that the emitters need; see `Program` for what the programs are.
 
-    `programs` holds "init" and "predict"; where the net is trained "loss" (in training mode), "metrics" (from predictions
-    and targets), "update" (of one weight) and "penalty" where weights have one; "fit" where it learns statistics from the data, and "compared" where the
-    loss and the metrics look at other values than the outputs.
+    `programs` holds "init" and "predict"; where the net is trained "loss" (in training mode), "metrics" (from
+    predictions and targets) and "update" (of one weight); where there is such a thing "penalty" (what l1 and l2 add),
+    "fit" (the statistics of the data) and "compared" (what loss and metrics look at, if not just the outputs).
     """
 
     name: str

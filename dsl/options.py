@@ -164,10 +164,11 @@ def _flag(use: _Use) -> bool:
 
 def _sizes(use: _Use) -> tuple[int, ...]:
     value = use.constant()
-    items = value if isinstance(value, tuple) else (value,)
-    if not items or not all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in items):
+    items: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+    sizes = tuple(v for v in items if isinstance(v, int) and not isinstance(v, bool) and v >= 1)
+    if not items or len(sizes) < len(items):
         raise use.fail("each size is a whole number of at least 1")
-    return items
+    return sizes
 
 
 def _identifier(use: _Use) -> str:

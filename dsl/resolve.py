@@ -45,7 +45,7 @@ TRAIN = dict(
 )
 LATER_TRAIN = ("test", "class_weight", "sample_weight", "window", "clip_value", "horizon")
 
-LATER = {
+LATER: dict[type[syntax.Sentence], str] = {
     syntax.Part: "part",
     syntax.Definition: "def",
     syntax.Repeat: "repeat",
@@ -253,12 +253,13 @@ def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] 
             fail("bad-type", "class needs at least two labels, each different and none empty", node.place, help)
             return None, None
         return len(labels), labels
+    first, *more = node.domain
     try:
-        number = scope.number(node.domain[0])
+        number = scope.number(first)
     except NotConstantError:
         return None, None
-    if len(node.domain) > 1 or not isinstance(number, int) or isinstance(number, bool) or not 2 <= number <= 2**20:
-        fail("bad-type", "the number of classes is a whole number from 2 to 2^20", node.domain[0].place, help)
+    if more or not isinstance(number, int) or isinstance(number, bool) or not 2 <= number <= 2**20:
+        fail("bad-type", "the number of classes is a whole number from 2 to 2^20", first.place, help)
         return None, None
     return number, None
 

@@ -72,8 +72,10 @@ class _Lowering:
         form = word.options[name].kind.form
         if form not in ("setting", "rate"):
             return value
-        if not isinstance(value, Rate) or value.number is not None:
-            return self._setting(name, value.number if isinstance(value, Rate) else value)
+        if not isinstance(value, Rate):
+            return self._setting(name, value)
+        if value.number is not None:
+            return self._setting(name, value.number)
         schedule = value.word
         assert schedule is not None
         t = clock.step if value.options["per"] == "step" else clock.epoch

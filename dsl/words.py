@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Word:
     """One word of the vocabulary.
 
     `prediction` is the domain that a loss or metric needs of the prediction, `targets` the kinds of target that it
-    takes. `gives` is the name of its result on the page, `example` a use that compiles; tests walk the registry and run it.
+    takes. `gives` is the name of its result on the page. `example` is a use that compiles; tests run every word's.
     """
 
     kind: str
@@ -226,11 +226,15 @@ Learn = Callable[[Tensor], dict[str, Tensor]]
 
 
 class Context(Protocol):
-    """The net that a layer is being added to."""
+    """The net that a layer is being added to; `word` is the one that runs, `previous` the one before it."""
 
-    training: bool
     word: str
     previous: str
+
+    @property
+    def training(self) -> bool:
+        """Whether words that act in training alone, such as dropout, act."""
+        ...
 
     def weight(self, name: str, shape: Shape, init: Initializer, fans: tuple[int, int] | None) -> Tensor:
         """A weight of the current layer."""
@@ -251,7 +255,7 @@ _context: ContextVar[Context] = ContextVar("context")
 
 
 @contextmanager
-def within(context: Context) -> Iterator[None]:
+def within(context: Context) -> Generator[None]:
     """Run words within a net."""
     token = _context.set(context)
     try:

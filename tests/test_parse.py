@@ -1,98 +1,19 @@
-"""From text to tree: every sentence, the lexical rules, all errors of a file at once, and limits that hold."""
+"""From text to tree: every sentence, the lexical rules, and all errors of a file at once."""
 
 from __future__ import annotations
 
-import random
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from netc.dsl import syntax as s
-from netc.dsl.diagnostics import CODES, Diagnostic, SpecError, render
-from netc.dsl.parse import COUNT_LIMIT, DEPTH_LIMIT, ERROR_LIMIT, SIZE_LIMIT, parse
-from netc.dsl.source import Source
-from netc.dsl.unparse import unparse
+from netc.dsl.parse import ERROR_LIMIT
+from reading import SAMPLES, SENTENCES, codes, errors, only, source_of, tree
 from trees import bare
-
-SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.net"))
-
-
-def tree(text: str) -> s.Tree:
-    return parse(Source("spec.net", text))
-
-
-def only(text: str) -> Any:
-    (sentence,) = tree(text).sentences
-    return sentence
-
-
-def errors(text: str) -> list[Diagnostic]:
-    with pytest.raises(SpecError) as caught:
-        tree(text)
-    return list(caught.value.diagnostics)
-
-
-def codes(text: str) -> list[tuple[str, int]]:
-    """The codes of a text's errors and the lines where they are."""
-    return [(error.code, error.place.line if error.place else 0) for error in errors(text)]
-
-
-def source_of(node: s.Node) -> str:
-    return node.place.source.text[node.place.start : node.place.end]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.stem for sample in SAMPLES])
 def test_samples_parse(sample: Path) -> None:
     assert tree(sample.read_text()).sentences
-
-
-SENTENCES = [
-    ("net iris", s.Header),
-    ("let width = 2 * 64", s.Let),
-    ("input flower: f32[4]", s.Declaration),
-    ("input text: f32[T, 8] lengths=true", s.Declaration),
-    ('target species: class("setosa", "versicolor")', s.Declaration),
-    ("target text: class(65)[T]", s.Declaration),
-    ("noise z: normal[64]", s.Declaration),
-    ("dense 16", s.Chain),
-    ("dense 16 -> tanh", s.Chain),
-    ("skip = in -> conv channels 1x1 stride=stride bias=false -> batchnorm", s.Chain),
-    ("a -> concat b", s.Chain),
-    ("bidirectional lstm 64", s.Chain),
-    ("output fake", s.Output),
-    ("output p = h -> dense 1", s.Output),
-    ("threshold spam 0.4", s.Threshold),
-    ("threshold spam best(f1)", s.Threshold),
-    ("threshold spam [[0, 1], [5, 0]]", s.Threshold),
-    ("loss mcxent", s.Loss),
-    ("loss huber delta=2", s.Loss),
-    ("loss mse(price, y) + 0.3 * mcxent(kind, k)", s.Loss),
-    ("loss critic = xent(a, 1) + xent(b, 0) trains discriminator with adam(2e-4, beta1=0.5)", s.Loss),
-    ("loss mse trains a, b with adam", s.Loss),
-    ("updater adam lr=cosine(1e-3, epochs=20, warmup=1)", s.Updater),
-    ("metric accuracy f1 top_k(5)", s.Metric),
-    ("metric f1(kind, k)", s.Metric),
-    ("train epochs=100 batch=16 seed=7 validation=20% class_weight=[1, 2.5]", s.Train),
-    ('data "iris.csv"', s.Data),
-    ('data "f.csv" x=age..income y=label z=1..4 w="a column" v=[a, b] next=shift(text)', s.Data),
-    ("targets numpy inference", s.Targets),
-    ("part generator { dense 256 -> leakyrelu 0.2 }", s.Part),
-    ("def block residual(channels, stride=1) { in -> dense channels\nadd in }", s.Definition),
-    ("def activation mish(x) = x * tanh(softplus(x))", s.Definition),
-    ("def loss huber(p, y, delta=1.0) = mean(abs(p - y))", s.Definition),
-    ("def metric close(p, y) = mean(p == y)", s.Definition),
-    ("def init tiny() = 1e-3", s.Definition),
-    ("def schedule halve(lr) = lr * 0.5^epoch", s.Definition),
-    ("def layer scale() { weight g: [in.features] init=ones\nreturn in * g }", s.Definition),
-    ("def cell step(n) { if n > 1 { return in } else { return -in } }", s.Definition),
-    ("def updater plain(lr=0.1) { state m = zeros\nw = w - lr * g }", s.Definition),
-    ("repeat 3 { dense 16 -> relu }", s.Repeat),
-    ("if deep and not (wide or n >= 3) { relu } else { tanh }", s.If),
-    ('import "common.net"', s.Import),
-]
 
 
 @pytest.mark.parametrize(("text", "kind"), SENTENCES, ids=[text for text, _ in SENTENCES])
@@ -314,118 +235,3 @@ def test_the_help_offers_the_parentheses() -> None:
         ("dense n -k", "write (-k)"),
     ]:
         assert errors(text)[0].help == help
-
-
-# Limits ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "form",
-    ["let a = {0}x", "let a = x{1}", "let a = x{2}", "let a = x{3}", "let a = {4}x{5}", "dense x{6}"],
-    ids=["minus", "plus", "power", "and", "call", "field"],
-)
-def test_depth_is_limited(form: str) -> None:
-    def written(n: int) -> str:
-        return form.format("-" * n, "+x" * n, "^x" * n, " and x" * n, "f(" * (n // 2), ")" * (n // 2), ".x" * n)
-
-    assert only(written(DEPTH_LIMIT - 4))
-    assert [code for code, _ in codes(written(DEPTH_LIMIT + 1))] == ["too-deep"]
-    assert [code for code, _ in codes(written(10_000))] == ["too-deep"]
-
-
-def test_brackets_are_limited() -> None:
-    assert only("let a = " + "(" * 50 + "x" + ")" * 50)
-    assert codes("let a = " + "(" * 51 + "x" + ")" * 51) == [("too-deep", 1)]
-    assert only("repeat 2 { " * 48 + "relu" + " }" * 48)
-    assert codes("repeat 2 { " * 51 + "relu" + " }" * 51) == [("too-deep", 1)]
-
-
-def test_sizes_are_limited() -> None:
-    assert tree("#" * SIZE_LIMIT)
-    assert codes("#" * (SIZE_LIMIT + 1)) == [("too-long", 1)]
-    assert codes("relu\n" * COUNT_LIMIT) == [("too-long", COUNT_LIMIT // 2 + 1)]
-
-
-N = 100_000
-HOSTILE = {
-    "newlines": "\n" * N,
-    "parentheses": "dense " + "(" * N,
-    "closers": "dense " + ")" * N,
-    "braces": "part g {" * N,
-    "comments": "# -> x\n" * N,
-    "docs": "## x\n" * N,
-    "blanks": "dense" + " " * N + "3",
-    "keyword and blanks": "input" + " " * N + "x: f32",
-    "many blanks": "input         " * (N // 2),
-    "arrow lines": "relu\n" + "\n# ->\n" * N,
-    "quotes": 'data "' * N,
-    "backslashes": 'data "' + "\\" * N,
-    "digits": "dense " + "1" * N,
-    "exponents": "dense " + "1e" * N,
-    "window": "dense " + "1x" * N,
-    "minus": "let a = " + "-" * N + "1",
-    "plus": "let a = 1" + "+1" * N,
-    "name": "a" * N,
-    "names": "a " * N,
-    "faulty lines": "dense n-1\n" * N,
-    "bad lines": "d\u00e9 \u2212\n" * N,
-    "zeros": "\0" * N,
-    "returns": "\r" * N,
-    "semicolons": ";" * N,
-    "list": "let a = [" + "1, " * N + "1]",
-    "largest list": "let a = [" + "1, " * (COUNT_LIMIT // 2 - 4) + "1]",
-    "most chains": "a\n" * (COUNT_LIMIT // 2),
-    "longest chain": "a" + " -> a" * (COUNT_LIMIT // 2 - 1),
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_texts_are_read_in_no_time(text: str) -> None:
-    tree("net warm")
-    start = time.process_time()
-    try:
-        tree(text)
-    except SpecError as error:
-        assert "\n".join(map(render, error.diagnostics))
-    assert time.process_time() - start < 1
-
-
-def test_a_chain_of_a_thousand_layers() -> None:
-    start = time.process_time()
-    assert len(only("dense 8" + "\n-> dense 8" * 1000).links) == 1001
-    assert time.process_time() - start < 0.3
-
-
-def answer(text: str) -> None:
-    """Whatever a text is, it has a tree that prints, or diagnostics with known codes, in order and inside the text."""
-    try:
-        unparse(tree(text))
-    except SpecError as error:
-        found = error.diagnostics
-        assert 0 < len(found) <= ERROR_LIMIT
-        for diagnostic in found:
-            assert diagnostic.code in CODES
-            assert diagnostic.place is not None
-            assert 0 <= diagnostic.place.start <= diagnostic.place.end <= len(text)
-            assert render(diagnostic)
-        starts = [diagnostic.place.start for diagnostic in found if diagnostic.place]
-        assert starts == sorted(starts)
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.text() | st.text(st.sampled_from('adn1 .,:;=-><+*()[]{}"\\#\n\r%x^@!\t')))
-def test_random_texts_have_answers(text: str) -> None:
-    answer(text)
-
-
-def test_mutated_texts_have_answers() -> None:
-    rng = random.Random(1)
-    texts = [text for text, _ in SENTENCES] + [sample.read_text() for sample in SAMPLES]
-    pieces = [*' \n()[]{}=,:.-+*#"%', " -> ", "3", "x", "##", "else", "with", " trains ", "true", "\u2212"]
-    for _ in range(1500):
-        text = rng.choice(texts)
-        for _ in range(rng.randint(1, 3)):
-            at, end = sorted(rng.randint(0, len(text)) for _ in range(2))
-            insert = rng.choice(pieces) if rng.random() < 0.7 else rng.choice(texts)[at:end]
-            text = text[:at] + insert + text[at if rng.random() < 0.5 else min(end, at + 5) :]
-        answer(text)

@@ -1,5 +1,9 @@
 """Primitives over all gradients of a step."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,7 +18,7 @@ def _clip_type(limit: Type, *gradients: Type) -> tuple[Type, ...]:
     return tuple(Type(g.dtype, g.shape) for g in gradients)
 
 
-def clip_by_norm_kernel(limit, *gradients):  # pyright: ignore
+def clip_by_norm_kernel(limit, *gradients):
     """Return the gradients scaled so that their joint norm is at most the limit, if any."""
     if limit is None:
         return gradients

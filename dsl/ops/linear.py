@@ -1,5 +1,9 @@
 """The matrix product and softmax."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,13 +40,13 @@ def _softmax_type(x: Type) -> Type:
     return Type(x.dtype, x.shape, SIMPLEX)
 
 
-def softmax_kernel(x):  # pyright: ignore
+def softmax_kernel(x):
     """Return the softmax of each row."""
     exps = np.exp(x - x.max(axis=-1, keepdims=True))  # so that exp cannot overflow
     return exps / exps.sum(axis=-1, keepdims=True)
 
 
-def log_softmax_kernel(x):  # pyright: ignore
+def log_softmax_kernel(x):
     """Return the logarithm of the softmax of each row."""
     shifted = x - x.max(axis=-1, keepdims=True)  # so that exp cannot overflow
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -1,5 +1,9 @@
 """Cross-entropies of probabilities, and of scores where softmax and the loss are one gate."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 from typing import Any
@@ -31,7 +35,7 @@ def _mcxent_body(p: Tensor, y: Tensor) -> Tensor:
     return -total(mask(logs, one_hot(y, p.features)), axes=(len(p.shape) - 1,), keepdims=False)
 
 
-def mcxent_kernel(probs, y):  # pyright: ignore
+def mcxent_kernel(probs, y):
     """Return each example's cross-entropy, from probabilities and labels."""
     picked = probs[np.arange(len(y)), y]
     return -np.log(np.maximum(picked, 1e-30))  # so that log cannot reach infinity
@@ -58,7 +62,7 @@ def _xent_body(p: Tensor, y: Tensor) -> Tensor:
 xent = define("xent", _xent_type, body=_xent_body, cases=((("N,3 in unit", "N,3 in unit"), {}),))
 
 
-def softmax_mcxent_kernel(scores, y):  # pyright: ignore
+def softmax_mcxent_kernel(scores, y):
     """Return each example's cross-entropy and probabilities, from scores and labels."""
     shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
     exps = np.exp(shifted)
@@ -66,7 +70,7 @@ def softmax_mcxent_kernel(scores, y):  # pyright: ignore
     return np.log(sums) - shifted[np.arange(len(y)), y], exps / sums[:, None]
 
 
-def softmax_mcxent_grad_kernel(probs, y):  # pyright: ignore
+def softmax_mcxent_grad_kernel(probs, y):
     """Return the gradient of each example's cross-entropy for its scores: probs - onehot."""
     dscores = probs.copy()
     dscores[np.arange(len(y)), y] -= 1

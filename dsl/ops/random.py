@@ -1,5 +1,9 @@
 """Random numbers of the initial weights; each draw has its named stream, so nobody shifts another's numbers."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 import numpy as np
@@ -30,7 +34,7 @@ draw_uniform = define(
 )
 
 
-def orthogonal(rng, rows, columns):  # pyright: ignore
+def orthogonal(rng, rows, columns):
     """Return a matrix with orthonormal rows or columns, uniform among them (Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))  # or QR's own choice of signs would favour some

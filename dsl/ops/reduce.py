@@ -1,5 +1,9 @@
 """Primitives that reduce axes."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,5 +1,9 @@
 """Primitives that move elements or say something of shapes, and arrays that the spec writes down."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+# The graph that `onnx` facts build on is not imported here, and kernels are printed as they stand, without types.
+
 from __future__ import annotations
 
 import math
@@ -74,10 +78,15 @@ def _broadcast_type(x: Type, like: Type) -> Type:
     return Type(x.dtype, elementwise(x, like), x.domain)
 
 
+def _broadcast_spelling(x: Type, like: Type) -> str:
+    # A single number may be Python's own, which must take the precision of the array.
+    return "np.broadcast_to(x, like.shape)" if x.shape or x.dtype != like.dtype else "np.full_like(like, x)"
+
+
 broadcast_like = define(
     "broadcast_like",
     _broadcast_type,
-    numpy="np.broadcast_to(x, like.shape)",
+    numpy=_broadcast_spelling,
     onnx=lambda g, eq, x, like: g.Expand(x, g.Shape(like)),
     flops=_no_work,
     cases=((("4", "N,4"), {}), (("", "N,4"), {}), (("N,1", "N,4"), {})),

@@ -60,7 +60,8 @@ def reshape(x: Tensor, shape: Sizes) -> Tensor:
 def dropout(x: Tensor, rate: Unit) -> Tensor:
     """In training, sets a share `rate` of the values to 0 and scales the others by 1/(1 - rate).
 
-    Srivastava et al. 2014. The number is the share dropped, as in Keras and PyTorch; Deeplearning4j gives the share kept.
+    Srivastava et al. 2014. The number is the share dropped, as in Keras and PyTorch; in Deeplearning4j it is the
+    share kept.
     """
     if not net().training or rate == 0:
         return x

@@ -75,6 +75,6 @@ def adamw(
 def rmsprop(
     w: Tensor, g: Tensor, state: State, clock: Clock, lr: Rate = 1e-2, decay: Share = 0.99, eps: Small = 1e-8
 ) -> Update:
-    """Steps over a running root mean square (Hinton 2012): s = decay s + (1 - decay) g^2; w - lr g / (sqrt(s) + eps)."""
+    """A running root mean square (Hinton 2012): s = decay s + (1 - decay) g^2; w - lr g / (sqrt(s) + eps)."""
     s = (decay * state("s") + (1 - decay) * ops.square(g)).named("s")
     return Update(w - lr * g / (ops.sqrt(s) + eps), {"s": s})

@@ -1,0 +1,194 @@
+"""Comparing a graph's values with the file's: the error of each named value, its limit, and whether it says anything.
+
+The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|), and a graph may
+err by max(1e-5, 8 x the float32 file's own error). That hides what is small, so a value is compared a second time on its
+own scale, a weight by how far the step moves it: max |a - exact| / max |exact| may be max(1e-3, 8 x the file's own).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from ..runtime.fields import Array
+
+FLOOR = 1e-5
+RELATIVE_FLOOR = 1e-3
+FACTOR = 8.0
+# Where the float32 file itself errs by more than this, agreement with it says nothing.
+CLEAR = 1e-2
+
+Status: TypeAlias = Literal["ok", "differs", "not proven"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The graph's error, the float32 file's own, and what the graph's may be."""
+
+    error: float
+    own: float
+    limit: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the graph is as near to the float64 file as it has to be."""
+        return self.error <= self.limit
+
+    @property
+    def clear(self) -> bool:
+        """Whether float32 shows the value at all."""
+        return self.own <= CLEAR
+
+    @property
+    def ratio(self) -> float:
+        """The error in limits."""
+        return self.error / self.limit if self.limit else math.inf if self.error else 0.0
+
+
+EXACT = Difference(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One named value: the worst of its comparisons, by the limit and on its own scale."""
+
+    name: str
+    what: str
+    compared: int
+    difference: Difference
+    relative: Difference | None
+    status: Status
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was compared, said something, and agreed."""
+        return self.status == "ok"
+
+    @property
+    def shown(self) -> Difference:
+        """The comparison that came nearest to its limit."""
+        return max((self.difference, self.relative or EXACT), key=lambda d: d.ratio)
+
+
+def fact(name: str, what: str, wrong: str) -> Row:
+    """A row of something that is so or is not."""
+    return Row(name, what, 1, EXACT, None, "differs" if wrong else "ok", wrong)
+
+
+@dataclass(frozen=True)
+class Values:
+    """The same value from the graph, the float32 file and the float64 file; `start` is what a step began with."""
+
+    graph: Array
+    file: Array
+    exact: Array
+    start: Array | None = None
+
+
+@dataclass
+class _Entry:
+    what: str
+    compared: int = 0
+    differences: list[Difference] = field(default_factory=list[Difference])
+    relatives: list[Difference] = field(default_factory=list[Difference])
+    signal: bool = False
+    wrong: str = ""
+    silent: str = "it has no value that is finite"
+
+
+class Ledger:
+    """Gathers the comparisons of named values over many cases into one row each."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], _Entry] = {}
+
+    def compare(self, name: str, what: str, values: Values, examples: bool = False) -> None:
+        """Compare a value in one more case; `examples` says that its first axis is the batch."""
+        entry = self._entries.setdefault((name, what), _Entry(what))
+        entry.compared += 1
+        wrong = _misfit(values)
+        if wrong:
+            entry.wrong = wrong
+        elif np.all(np.isfinite(values.exact)):
+            _measure(entry, values, examples)
+
+    def count(self, name: str, what: str, wrong: int, checked: int, varied: bool) -> None:
+        """Count decisions that are not the file's among those that a clear margin leaves no doubt of."""
+        entry = self._entries.setdefault((name, what), _Entry(what, silent="no decision is clear, or all are the same"))
+        entry.compared += 1
+        entry.differences.append(Difference(float(wrong), 0.0, 0.0))
+        entry.signal |= varied
+        if wrong:
+            entry.wrong = f"{wrong} of {checked} are not what the file's predictions say"
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each value, in the order of their first comparisons."""
+        return [_row(name, entry) for (name, _), entry in self._entries.items()]
+
+
+def _misfit(values: Values) -> str:
+    """What is wrong before any number is compared."""
+    if values.file.dtype != np.float32:
+        return f"the file gives {values.file.dtype} where it was given float32"
+    if not values.graph.shape == values.file.shape == values.exact.shape:
+        return f"the graph gives the shape {list(values.graph.shape)}, the file {list(values.exact.shape)}"
+    return ""
+
+
+def _measure(entry: _Entry, values: Values, examples: bool) -> None:
+    largest = _largest(values.exact)
+    entry.differences.append(_difference(values, max(1.0, largest), FLOOR))
+    silent = _silence(values, examples)
+    entry.silent = silent or entry.silent
+    if silent:
+        return
+    start = 0.0 if values.start is None else values.start.astype(np.float64)
+    moves = Values(values.graph - start, values.file - start, values.exact - start)
+    relative = _difference(moves, _largest(moves.exact), RELATIVE_FLOOR)
+    entry.relatives.append(relative)
+    entry.signal |= relative.clear
+    if not relative.clear:
+        entry.silent = "it is, or moves by, less than float32 shows"
+
+
+def _difference(values: Values, scale: float, floor: float) -> Difference:
+    own = _largest(values.file - values.exact) / scale
+    error = _largest(values.graph - values.exact) / scale
+    return Difference(error, own, max(floor, FACTOR * own))
+
+
+def _largest(array: Any) -> float:
+    """The largest magnitude; infinite where something is not a number."""
+    found = float(np.max(np.abs(array), initial=0.0))
+    return math.inf if math.isnan(found) else found
+
+
+def _silence(values: Values, examples: bool) -> str:
+    """Why a value says nothing, so that two wrong computations would agree on it."""
+    exact = values.exact
+    if not exact.any():
+        return "it is all zero"
+    if exact.size > 1 and (exact == exact.flat[0]).all():
+        return "its elements are all equal"
+    if examples and len(exact) > 1 and (exact == exact[:1]).all():
+        return "it is the same for every example"
+    if values.start is not None and (exact == values.start).all():
+        return "the step does not move it"
+    return ""
+
+
+def _row(name: str, entry: _Entry) -> Row:
+    worst = max(entry.differences, key=lambda d: d.ratio, default=EXACT)
+    relative = max(entry.relatives, key=lambda d: d.ratio, default=None)
+    reason = entry.wrong
+    if not reason and not (worst.ok and (relative is None or relative.ok)):
+        reason = "the graph is further from the float64 file than its limit"
+    status: Status = "differs" if reason else "ok" if entry.signal else "not proven"
+    return Row(
+        name, entry.what, entry.compared, worst, relative, status, reason or ("" if entry.signal else entry.silent)
+    )
