@@ -14,7 +14,8 @@ import numpy as np
 
 from ..codegen import serialized, to_numpy, to_onnx, to_step
 from ..dsl import Net
-from ..runtime import Fault, Trainer, trainer_of
+from ..dsl.diagnostics import refuse
+from ..runtime import Trainer, trainer_of
 from ..runtime.files import write_atomically
 
 MANIFEST = "netc.manifest.json"
@@ -59,7 +60,7 @@ def trainer(net: Net, text: str) -> Trainer:
 
 
 def write(folder: Path, files: Mapping[str, bytes], force: bool) -> None:
-    """Write files and the manifest of their hashes; Fault where one was edited since, unless `force`."""
+    """Write files and the manifest of their hashes; SpecError where one was edited since, unless `force`."""
     if not force:
         refuse_edited(folder, files)
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,14 +72,14 @@ def write(folder: Path, files: Mapping[str, bytes], force: bool) -> None:
 
 
 def refuse_edited(folder: Path, names: Mapping[str, bytes] | list[str]) -> None:
-    """Fault where a file of these names is not as netc wrote it."""
+    """SpecError where a file of these names is not as netc wrote it."""
     hashes = _manifest(folder)
     for name in names:
         path = folder / name
         if path.exists() and _hash(path.read_bytes()) != hashes.get(name):
             why = "was edited since netc wrote it" if name in hashes else "was not written by netc"
             help = "build into another folder with -o, or overwrite it with --force"
-            raise Fault("edited-file", f"this file {why}, and the build would overwrite it", str(path), help)
+            raise refuse("edited-file", f"{path} {why}, and would be overwritten", help)
 
 
 def _manifest(folder: Path) -> dict[str, str]:

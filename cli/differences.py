@@ -70,8 +70,8 @@ class Row:
 
     @property
     def shown(self) -> Difference:
-        """The comparison that came nearest to its limit."""
-        return max((self.difference, self.relative or EXACT), key=lambda d: d.ratio)
+        """The comparison that failed, or the one by the limit."""
+        return self.relative if self.relative and self.difference.ok and not self.relative.ok else self.difference
 
 
 def fact(name: str, what: str, wrong: str) -> Row:
@@ -143,17 +143,16 @@ def _misfit(values: Values) -> str:
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
     largest = _largest(values.exact)
     entry.differences.append(_difference(values, max(1.0, largest), FLOOR))
-    silent = _silence(values, examples)
-    entry.silent = silent or entry.silent
-    if silent:
-        return
     start = 0.0 if values.start is None else values.start.astype(np.float64)
     moves = Values(values.graph - start, values.file - start, values.exact - start)
-    relative = _difference(moves, _largest(moves.exact), RELATIVE_FLOOR)
-    entry.relatives.append(relative)
-    entry.signal |= relative.clear
-    if not relative.clear:
-        entry.silent = "it is, or moves by, less than float32 shows"
+    scale = _largest(moves.exact)
+    silent = _silence(values, examples)
+    if scale:
+        relative = _difference(moves, scale, RELATIVE_FLOOR)
+        entry.relatives.append(relative)
+        silent = silent or ("" if relative.clear else "it is, or moves by, less than float32 shows")
+    entry.signal |= not silent
+    entry.silent = silent or entry.silent
 
 
 def _difference(values: Values, scale: float, floor: float) -> Difference:
@@ -175,7 +174,7 @@ def _silence(values: Values, examples: bool) -> str:
         return "it is all zero"
     if exact.size > 1 and (exact == exact.flat[0]).all():
         return "its elements are all equal"
-    if examples and len(exact) > 1 and (exact == exact[:1]).all():
+    if examples and (exact == exact[:1]).all():
         return "it is the same for every example"
     if values.start is not None and (exact == values.start).all():
         return "the step does not move it"

@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from ..dsl.diagnostics import CODES, Diagnostic, SpecError, did_you_mean
+from ..dsl.diagnostics import CODES, did_you_mean, refuse
 
 
 @click.command("explain")
@@ -20,6 +20,6 @@ def command(code: str | None) -> None:
         click.echo("\n".join(sorted(codes)))
     elif code not in codes:
         help = did_you_mean(code, codes) or "netc explain lists the codes"
-        raise SpecError([Diagnostic("unknown-name", f"{code} is not a diagnostic code", None, help)])
+        raise refuse("unknown-name", f"{code} is not a diagnostic code", help)
     else:
         click.echo("\n".join([code, "", *textwrap.wrap(codes[code], 78)]))

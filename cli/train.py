@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..dsl import Net
-from ..dsl.diagnostics import as_json
+from ..dsl.diagnostics import as_json, refuse
 from . import show
 from .check import summary
 from .options import json_option, provider_option, read_spec, spec_options
@@ -78,14 +78,12 @@ def command(
 
 
 def _refuse_untrainable(net: Net, engine: str) -> None:
-    from ..runtime import Fault
-
     if "update" not in net.programs:
         help = "add numpy or step to its targets, and a loss and an updater"
-        raise Fault("not-trainable", f"{net.name} is exported alone: targets {' '.join(net.wanted)}", None, help)
+        raise refuse("not-trainable", f"{net.name} is exported alone: targets {' '.join(net.wanted)}", help)
     wanted = {"numpy": "numpy", "onnx": "step"}[engine]
     if wanted not in net.wanted:
-        raise Fault("not-trainable", f"the {engine} engine needs the target {wanted}", None, f"add {wanted} to targets")
+        raise refuse("not-trainable", f"the {engine} engine needs the target {wanted}", f"add {wanted} to targets")
 
 
 def _metadata(net: Net) -> Metadata:
@@ -117,7 +115,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Export the trained weights, prove the artifacts, write them, and run the model on the rows held out."""
     from ..codegen import serialized
-    from ..runtime import Fault, Session
+    from ..runtime import Session
     from .artifacts import compile_net, write
     from .proof import prove
 
@@ -132,7 +130,7 @@ def _finish(
     last = dict(result.history[-1].validation) if result.history else {}
     own_report = served.pop("own", None)
     if served and own_report and not _agree(served["metrics"], own_report):
-        raise Fault("artifact-differs", f"the exported model scores {served['metrics']}, the trainer {own_report}")
+        raise refuse("artifact-differs", f"the exported model scores {served['metrics']}, the trainer {own_report}")
     return {
         "name": net.name,
         "steps": result.steps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..dsl import vocabulary
-from ..dsl.diagnostics import Diagnostic, SpecError, did_you_mean
+from ..dsl.diagnostics import did_you_mean, refuse
 from ..dsl.words import WORDS, Word
 
 
@@ -20,7 +20,7 @@ def command(name: str | None) -> None:
     found = [word for word in WORDS.values() if name in (word.name, *word.aliases)]
     if not found:
         help = did_you_mean(name, {n for _, n in WORDS}) or "netc words lists them"
-        raise SpecError([Diagnostic("unknown-word", f"{name} is not a word", None, help)])
+        raise refuse("unknown-word", f"{name} is not a word", help)
     click.echo("\n\n".join("\n".join(_manual(word)) for word in found))
 
 

@@ -120,6 +120,10 @@ class _Assembly:
         assert self.spec.loss is not None
         expr = self.spec.loss.value
         programs: dict[str, Program] = {}
+        for target in self.spec.of("target"):
+            # Every function of a batch takes all of it, also what only the loss or only a metric looks at.
+            self.seen.target(target)
+            self.judged.target(target)
         try:
             results = self._penalised(self._mean_loss(self.seen, expr))
             programs["loss"] = prune(self.training.builder.program("loss", results))

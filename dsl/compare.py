@@ -109,7 +109,7 @@ class Comparison:
             raise self._fail("ambiguous-target", message, place, help)
         p = self._prediction(LAST, place)
         self.pairs.append((LAST, targets[0]))
-        return p, self._target(targets[0]), targets[0]
+        return p, self.target(targets[0]), targets[0]
 
     def _given(self, word: Word, given: list[Argument], place: Place) -> tuple[Tensor, Tensor, Field | None]:
         if len(given) != 2 or not isinstance(given[0].value, Name):
@@ -127,7 +127,7 @@ class Comparison:
         if target is None or target.role != "target":
             return p, self._prediction(second.id, second.place), None
         self.pairs.append((name.id, target))
-        return p, self._target(target), target
+        return p, self.target(target), target
 
     def _prediction(self, name: str, place: Place) -> Tensor:
         value = self.lookup(name, place)
@@ -137,7 +137,8 @@ class Comparison:
             self.used.append(name)
         return value
 
-    def _target(self, target: Field) -> Tensor:
+    def target(self, target: Field) -> Tensor:
+        """The target as an input of the program."""
         if target.name not in self.targets:
             self.targets[target.name] = self.builder.input("target", target.name, target.type)
         return self.targets[target.name]

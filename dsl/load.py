@@ -8,7 +8,7 @@ from pathlib import Path
 from . import vocabulary
 from .assemble import assemble
 from .constants import Constant, NotConstantError, evaluate
-from .diagnostics import Diagnostic, Report, SpecError
+from .diagnostics import Report, SpecError, refuse
 from .net import Net
 from .parse import parse
 from .resolve import resolve
@@ -49,10 +49,10 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise SpecError([Diagnostic("unreadable", f"{path} cannot be read: {error.strerror}")]) from None
+        raise refuse("unreadable", f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         message = f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
-        raise SpecError([Diagnostic("unreadable", message, None, "save it as UTF-8")]) from None
+        raise refuse("unreadable", message, "save it as UTF-8") from None
 
 
 def check(

@@ -1,0 +1,94 @@
+"""The proof in every build: the graphs executed and compared with the file, and the file's gradients with differences.
+
+    prove(net, trainer_text, model, step, weights, trained) -> Proof
+
+`model` is the inference graph, `step` the step graph or None, each a ModelProto or its bytes; `weights` are what the
+model holds. A Proof has `rows` (see differences.Row), `slopes` (see slopes.Slope), `unproven`, `notes`, `ok`, `seconds`
+and `to_json()`; show_proof.render(proof, width=80) gives its lines.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..dsl.net import Net
+from ..runtime import trainer_of
+from ..runtime.fields import Array
+from .differences import Difference, Row
+from .prove_predictions import predictions
+from .prove_training import training
+from .slopes import Slope
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared, how far it differs, and what could not be proven."""
+
+    rows: tuple[Row, ...]
+    slopes: tuple[Slope, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs; what is not proven is told by `unproven`."""
+        return all(each.status != "differs" for each in (*self.rows, *self.slopes))
+
+    @property
+    def unproven(self) -> list[tuple[str, str]]:
+        """Each value that says nothing, and why."""
+        rows = [(f"{row.name}, {row.what}", row.reason) for row in self.rows if row.status == "not proven"]
+        return rows + [(f"{s.name}, gradient", s.reason) for s in self.slopes if s.status == "not proven"]
+
+    @property
+    def differing(self) -> list[tuple[str, str]]:
+        """Each value that is wrong, and what about it."""
+        rows = [(f"{row.name}, {row.what}", row.reason) for row in self.rows if row.status == "differs"]
+        return rows + [(f"{s.name}, gradient", s.reason) for s in self.slopes if s.status == "differs"]
+
+    @property
+    def proven(self) -> int:
+        """How many values are proven, gradients among them."""
+        return sum(each.ok for each in (*self.rows, *self.slopes))
+
+    @property
+    def largest(self) -> Difference:
+        """The comparison that is nearest to its limit."""
+        nearest = max(self.rows, key=lambda row: row.difference.ratio, default=None)
+        return nearest.difference if nearest else Difference(0.0, 0.0, 0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as an object for programs; what is not a number is told as text."""
+        return {
+            "ok": self.ok,
+            "proven": self.proven,
+            "values": [_plain(asdict(row)) for row in self.rows],
+            "gradients": [_plain(asdict(slope)) for slope in self.slopes],
+            "unproven": [{"name": name, "reason": reason} for name, reason in self.unproven],
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def prove(net: Net, trainer_text: str, model: Any, step: Any, weights: Mapping[str, Array], trained: bool) -> Proof:
+    """Execute the artifacts and compare them."""
+    began = time.perf_counter()
+    trainer = trainer_of(trainer_text, f"{net.name}.py")
+    first = trainer.init(int(net.train["seed"] or 0))
+    held = dict(weights)
+    rows, notes = predictions(net, trainer, model, first, held, trained)
+    slopes: list[Slope] = []
+    if step is not None:
+        found = training(net, trainer, step, first)
+        rows, notes, slopes = rows + found.rows, notes + found.notes, found.slopes
+    return Proof(tuple(rows), tuple(slopes), tuple(dict.fromkeys(notes)), time.perf_counter() - began)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,166 @@
+"""The inference graph against the file: predictions, classes, labels and decisions, and the weights that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..dsl.net import Net
+from ..runtime import Output, Session, Trainer, ort
+from ..runtime.fields import Array
+from ..runtime.module import Arrays
+from . import sampling
+from .differences import Ledger, Row, Values, fact
+from .sampling import Batch, wide, widened
+
+# Decisions are compared where probabilities are further apart than this.
+MARGIN = 1e-4
+# Factors on unbounded inputs: statistics learned from data may be far from the size of a random number.
+FACTORS = (30.0, 1000.0)
+
+Run = Callable[[Batch], Mapping[str, Array]]
+
+
+def predictions(
+    net: Net, trainer: Trainer, model: Any, first: Arrays, held: Arrays, trained: bool
+) -> tuple[list[Row], list[str]]:
+    """Compare what the model says with its own weights, and with others that hide nothing."""
+    data = graph_bytes(model)
+    session = Session(data, provider="cpu", threads=1)
+    count = sampling.rows(net)
+    batches = [sampling.batch(net, size) for size in sampling.sizes(count)]
+    stretched = [sampling.batch(net, count, factor=factor) for factor in FACTORS]
+    own: Run = lambda batch: session.run(**_named(net, batch))  # noqa: E731
+    as_held = Ledger()
+    kind = "trained weights" if trained else "first weights"
+    for batch in (*batches, *stretched):
+        _compare(as_held, net, trainer, session.outputs, (own, held, f"prediction, {kind}"), batch)
+    moved = sampling.perturbed(net, first)
+    anew = with_weights(data, moved)
+    other: Run = lambda batch: anew(_named(net, batch))  # noqa: E731
+    ledger = Ledger()
+    for batch in batches:
+        _compare(ledger, net, trainer, session.outputs, (other, moved, "prediction"), batch, decisions=True)
+    facts = [*_keys(net, first, held, model), *_missing(net, session.outputs)]
+    notes = [] if count == net.train["batch"] else [f"proven on {count} of a batch's {net.train['batch']} examples"]
+    return [*ledger.rows, *as_held.rows, *facts], notes
+
+
+def _named(net: Net, batch: Batch) -> dict[str, Array]:
+    return {field.name: array for field, array in zip(net.inputs, batch.inputs, strict=True)}
+
+
+def _compare(
+    ledger: Ledger,
+    net: Net,
+    trainer: Trainer,
+    outputs: Iterable[Output],
+    by: tuple[Run, Arrays, str],
+    batch: Batch,
+    decisions: bool = False,
+) -> None:
+    run, weights, what = by
+    graph = run(batch)
+    file = _tuple(trainer.predict(dict(weights), *batch.inputs))
+    exact = _tuple(trainer.predict(widened(weights), *map(wide, batch.inputs)))
+    said = {output.name: array for output, array in zip(net.outputs, file, strict=True)}
+    for output, mine, precise in zip(net.outputs, file, exact, strict=True):
+        ledger.compare(output.name, what, Values(graph[output.name], mine, precise), examples=True)
+    for output in outputs:
+        if output.of is not None:
+            wanted, clear = _decided(net, output, said[output.of])
+            wrong, varied = _mistaken(graph[output.name], wanted, clear)
+            ledger.count(output.name, output.role, wrong, int(clear.sum()), varied or not decisions)
+
+
+def _tuple(predicted: Any) -> tuple[Array, ...]:
+    return predicted if isinstance(predicted, tuple) else (predicted,)
+
+
+def _mistaken(said: Array, wanted: Array, clear: Array) -> tuple[int, bool]:
+    """How many clear decisions are wrong, and whether there are several to tell apart."""
+    if said.shape != wanted.shape:
+        return len(wanted), True
+    return int((said[clear] != wanted[clear]).sum()), len(set(wanted[clear].tolist())) > 1
+
+
+def _decided(net: Net, output: Output, predicted: Array) -> tuple[Array, Array]:
+    """What a class, label or decision has to be, and where the prediction leaves no doubt of it."""
+    if output.role == "decision":
+        return (predicted >= 0.5).astype(np.int64), np.abs(predicted - 0.5) > MARGIN
+    ids = predicted.argmax(axis=-1)
+    ordered = np.sort(predicted, axis=-1)
+    clear = ordered[..., -1] - ordered[..., -2] > MARGIN
+    if output.role == "class":
+        return ids, clear
+    target = next(o.target for o in net.outputs if o.name == output.of)
+    assert target is not None and target.labels is not None
+    return np.array(target.labels, dtype=object)[ids], clear
+
+
+def _missing(net: Net, outputs: Iterable[Output]) -> list[Row]:
+    """A row for each decision that the spec's types promise and the model does not give."""
+    have = {(output.of, output.role) for output in outputs}
+    promised = [
+        (output.name, role)
+        for output in net.outputs
+        if output.target is not None
+        for role in _PROMISED.get(output.target.kind, ())
+        if role != "label" or output.target.labels
+    ]
+    return [fact(name, role, "the model has no such output") for name, role in promised if (name, role) not in have]
+
+
+_PROMISED = {"class": ("class", "label"), "binary": ("decision",)}
+
+
+# Weights --------------------------------------------------------------------------------------------------------------
+
+
+def _keys(net: Net, first: Arrays, held: Arrays, model: Any) -> list[Row]:
+    """The names and shapes of `init`, of the weights, and of the model's initializers are the same."""
+    wrong = [n for n in (*first, *held) if n not in first or n not in held or first[n].shape != held[n].shape]
+    rows = [fact("weights", "names and shapes", f"init and the weights differ in {', '.join(wrong)}" if wrong else "")]
+    stored = _stored(model)
+    if stored is not None:
+        read = [i.name for i in net.programs["predict"].of("weight", "state")]
+        stale = [n for n in read if n not in stored or stored[n] != np.asarray(held.get(n), np.float32).tobytes()]
+        rows.append(fact("weights", "in the model", f"the model has another {', '.join(stale)}" if stale else ""))
+    return rows
+
+
+def _stored(model: Any) -> dict[str, bytes] | None:
+    """The bytes of a graph's initializers by name; None of a graph that is bytes itself."""
+    graph = getattr(model, "graph", None)
+    return None if graph is None else {tensor.name: tensor.raw_data for tensor in graph.initializer}
+
+
+# Graphs ---------------------------------------------------------------------------------------------------------------
+
+
+def graph_bytes(model: Any) -> bytes:
+    """The bytes of a graph, which is a ModelProto or its bytes."""
+    return model if isinstance(model, bytes) else model.SerializeToString(deterministic=True)
+
+
+def with_weights(data: bytes, weights: Arrays) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """The graph with other weights in place of its own, as it is written: optimisers fold its own weights into it."""
+    runtime = ort.runtime()
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = ort.SILENT
+    values = {name: runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for name, a in weights.items()}
+    for name, value in values.items():
+        options.add_initializer(name, value)
+    session = runtime.InferenceSession(data, options, providers=[ort.CPU])
+    names = [node.name for node in session.get_outputs()]
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        # The session reads `values` where they lie, so they live as long as it does.
+        assert values
+        return dict(zip(names, session.run(None, dict(feeds)), strict=True))
+
+    return run

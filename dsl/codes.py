@@ -1,0 +1,169 @@
+"""Every diagnostic code of the language and what it means; each has a page of examples in tests/diagnostics."""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    # What parse says.
+    "argument-syntax": (
+        "Arguments stand after their word, parted by blanks: positional ones first, then options as "
+        "key=value. Two arguments do not touch, and a span of columns is first..last."
+    ),
+    "bad-character": (
+        "A character that no spec may hold, or that stands only in strings and comments. Names, numbers and "
+        "operators are ASCII; control and bidirectional characters are refused everywhere, since they make a "
+        "text look like another."
+    ),
+    "bad-escape": 'In a string a backslash begins one of the escapes \\\\ \\" \\n \\t, and nothing else.',
+    "bad-number": (
+        "A number is written 10, 0.5, 1e-3 or 10%, a window 3x3. It has at most 40 characters and fits a 64-bit float."
+    ),
+    "bare-arithmetic": (
+        "Blanks part the arguments of a word, so arithmetic of an argument stands in parentheses: dense "
+        "(2*k+1). A chain has no operators: values are combined by words such as add, and formulas stand in "
+        "def."
+    ),
+    "body-syntax": (
+        "part, def, repeat and if have a body in braces that holds at least one sentence; else stands on the "
+        "line of the } before it; the parameters of a def are names, some with a default."
+    ),
+    "broken-chain": (
+        "A chain is words joined by ->, each with its arguments: dense 16 -> relu. It neither begins nor ends "
+        "with an arrow, and NAME = before it names its value."
+    ),
+    "call-syntax": (
+        "The parenthesis of a call touches its word, and commas part what is in it: step(0.1, every=30). A "
+        "parenthesis after a blank groups an expression."
+    ),
+    "equals": "= gives a name its value; == compares. Comparisons do not chain: a < b and b < c.",
+    "expression-syntax": (
+        "An expression joins values by + - * / ^ @, comparisons, and, or and not. Every operator has a value "
+        "on both sides, but for - and not, which stand before one."
+    ),
+    "formula-syntax": (
+        "The body of def layer, def cell and def updater holds formulas: NAME = EXPR, weight NAME: [SHAPE], "
+        "state NAME = EXPR, return EXPR and if."
+    ),
+    "incomplete-sentence": "A sentence lacks something that its first word needs, or holds more than it takes.",
+    "loss-syntax": (
+        "A loss is a word with options, or an expression over outputs and targets; then trains and the parts "
+        "that it moves, parted by commas; then with and an updater, whose options stand in parentheses."
+    ),
+    "quotes": "Strings stand between double quotes. Words and names have none.",
+    "reserved-word": (
+        "true, false, and, or, not and else have their meaning wherever they stand, so nothing can be named so."
+    ),
+    "sentence-end": "A sentence ends with its line; nothing else ends it, and a new one begins on a new line.",
+    "sentence-start": "A sentence begins with a word, be it one of the language's, such as input, or a layer.",
+    "stray-doc": (
+        "A doc comment (##) belongs to the sentence below it. One at the end of a line, inside a sentence or "
+        "below the last one belongs to nothing."
+    ),
+    "syntax": "The text is no sentence of the language. The help lists what could stand at that place.",
+    "too-deep": "Brackets nest at most 50 deep, and a sentence at most 100 levels of operators, calls and bodies.",
+    "too-long": "A spec has at most 1,048,576 characters, and 50,000 words, numbers, strings and signs.",
+    "type-syntax": (
+        "A name is declared with a colon and a type: input x: f32[4]. A type is a word, then which values in "
+        "parentheses and how many in brackets, both touching what stands before."
+    ),
+    "unclosed-string": "A string ends on the line on which it begins.",
+    "unmatched-bracket": (
+        "Every ( [ { is closed by its own ) ] }, and nothing else is closed. Where a bracket stays open, the "
+        "rest of the file is not read."
+    ),
+    "unwanted-comma": (
+        "Commas stand only inside parentheses and brackets, and between the names after trains. Layers are "
+        "joined by ->, arguments parted by blanks."
+    ),
+    # What resolving and lowering say.
+    "ambiguous-source": (
+        "A net with several inputs does not say by itself where its first chain begins. Begin the chain with the name "
+        "of an input."
+    ),
+    "ambiguous-target": (
+        "A bare loss or metric compares the last chain's value with the only target. Where there is no target, or more "
+        "than one, say what is compared: mse(price, y)."
+    ),
+    "artifact-differs": (
+        "The exported model scores otherwise than the trainer it came from, so it was not written. That is a fault of "
+        "netc or of ONNX Runtime; please report it with the spec."
+    ),
+    "bad-archive": (
+        "An initializer names an .npz archive that cannot be read, lies outside the spec's folder, or holds no finite "
+        "numbers of that name."
+    ),
+    "bad-constant": (
+        "A constant has no value: it divides by zero, mixes kinds, or grows beyond 2^53. Constants are computed when "
+        "the spec is read."
+    ),
+    "bad-loss": (
+        "A loss is a word (mse), a word with what it compares (mse(price, y)), or a sum of such words with numbers as "
+        "weights. A metric is a word, or a word with what it compares."
+    ),
+    "bad-option": "An option has a value of another kind than it takes, or one out of its range.",
+    "bad-path": (
+        "The data file of a spec is named relative to the spec, so that both can move together. Another place is named "
+        "on the command line with --data."
+    ),
+    "bad-type": "A type has a part that it does not take: a domain, a size, or labels that it cannot have.",
+    "domain-mismatch": (
+        "The compiler follows which values a prediction can take. A loss or metric that needs probabilities is not "
+        "given a value that may be negative or above 1, and mcxent is given probabilities that sum to 1: after "
+        "softmax, not after sigmoid."
+    ),
+    "duplicate-name": "A name is declared once. Inputs, targets, lets, chains and weights share one set of names.",
+    "duplicate-option": "An option is given once.",
+    "duplicate-sentence": "A spec has one net, updater, train, data and targets sentence each.",
+    "edited-file": (
+        "A file that a build would overwrite is not as netc wrote it, so somebody edited it. It is kept; build into "
+        "another folder, or say --force."
+    ),
+    "hidden-word": (
+        "A declared name is also the name of a word. That is allowed, and the name then means your value; the warning "
+        "is for whoever reads the spec."
+    ),
+    "internal": "netc itself failed. The help names a file with the details; please report it with the spec.",
+    "learned-from-weights": (
+        "standardize learns a mean and a deviation from the training rows before training begins. After a layer with "
+        "weights these would change with every step, so it stands before the first one."
+    ),
+    "missing-input": "A net needs at least one input sentence.",
+    "missing-layers": "A net needs at least one chain of layers.",
+    "missing-loss": "Training minimises something: a net has a loss, unless it is only exported (targets inference).",
+    "missing-net": "A spec begins with net and its name. A file without is a library, which cannot be built by itself.",
+    "missing-option": "A word lacks an argument that it cannot do without.",
+    "missing-updater": "Training moves weights by an updater: a net has one, unless it is only exported.",
+    "missing-validation": "early_stop watches the loss of rows that do not train, so it needs validation=.",
+    "not-constant": "A value that is needed when the spec is read is not a constant.",
+    "not-trainable": "The spec's targets leave out the artifact that would train it.",
+    "not-yet": (
+        "A sentence, type or option belongs to the language, but this version of netc has no machinery for it. It is "
+        "refused rather than ignored."
+    ),
+    "shape-mismatch": (
+        "Shapes that must fit do not: a layer and its input, values that are combined, a prediction and its target, a "
+        "list of first values and its weight. Nothing is broadcast to make them fit."
+    ),
+    "softmax-of-one": "softmax over a single feature is always 1, so nothing could be learned.",
+    "softmax-twice": "softmax of probabilities squeezes them together: the net could no longer be sure of anything.",
+    "system": "The operating system refused something; the message says what.",
+    "target-mismatch": (
+        "A loss or metric was given a target of another kind than it compares: classes go with mcxent, accuracy and "
+        "f1, numbers with mse, mae and r2, 0 and 1 with xent."
+    ),
+    "too-large": (
+        "A net asks for more memory than the budget, or an example or a list is larger than the stated limits. "
+        "--memory raises the budget."
+    ),
+    "too-many-options": "A word is given more arguments than it takes.",
+    "unknown-define": "-D sets a constant that the spec declares with let; it declares none of that name.",
+    "unknown-name": "A name is used that nothing declares, or before it is declared.",
+    "unknown-option": "A word or sentence has no option of that name, or none that would do anything there.",
+    "unknown-type": "The word before the brackets is not a type.",
+    "unknown-word": "A word is not in the vocabulary, or is of another kind than what stands there.",
+    "unreadable": "The spec cannot be read as a file of UTF-8 text.",
+    "unsafe-name": (
+        "A name would not be safe in the artifacts: a keyword of Python, a name that begins with an underscore, one "
+        "longer than 32 characters, or a net named like a module that its trainer imports."
+    ),
+    "unused": "An input, a target or a named value is used by nothing. Either it is left over or a use is missing.",
+}
