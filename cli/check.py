@@ -31,10 +31,8 @@ def summary(net: Net) -> list[str]:
     work = sum(layer.flops for layer in net.layers)
     lines = [f"{net.name}: {', '.join(map(_declared, net.inputs))} -> {', '.join(o.name for o in net.outputs)}"]
     lines += ["", *layer_table(net), ""]
-    lines.append(
-        f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example;"
-        f" training at batch {net.train['batch']} takes about {show.size(memory_needed(net))}"
-    )
+    lines.append(f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example")
+    lines.append(f"training at batch {net.train['batch']} takes about {show.size(memory_needed(net))}")
     return lines
 
 

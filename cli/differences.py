@@ -1,8 +1,9 @@
 """Comparing a graph's values with the file's: the error of each named value, its limit, and whether it says anything.
 
-The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|), and a graph may
-err by max(1e-5, 8 x the float32 file's own error). That hides what is small, so a value is compared a second time on its
-own scale, a weight by how far the step moves it: max |a - exact| / max |exact| may be max(1e-3, 8 x the file's own).
+The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|); a graph may
+err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so that a value is compared a second
+time on its own scale, a weight by how far the step moves it: there max |a - exact| / max |exact| may be as much as
+max(1e-3, 8 times the float32 file's own).
 """
 
 from __future__ import annotations

@@ -81,8 +81,7 @@ def _runtime_fault(error: Exception, as_object: bool) -> int:
         click.echo(str(error), err=True)
         return INTERRUPTED
     if isinstance(error, Fault):
-        where = f"{error.where}: " if error.where else ""
-        show.failure([Diagnostic(error.code, f"{where}{error.message}", None, error.help)], as_object)
+        show.failure([Diagnostic(error.code, error.message, None, error.help, where=error.where)], as_object)
         return FAULT
     if isinstance(error, OSError):
         message = f"{error.filename or 'the system'}: {error.strerror or error}"

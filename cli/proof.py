@@ -13,14 +13,17 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from ..dsl.net import Net
 from ..runtime import trainer_of
 from ..runtime.fields import Array
-from .differences import Difference, Row
+from . import sampling
+from .differences import EXACT, Difference, Row
 from .prove_predictions import predictions
-from .prove_training import training
+from .prove_training import reaching_gain, training
 from .slopes import Slope
 
 
@@ -59,15 +62,15 @@ class Proof:
     def largest(self) -> Difference:
         """The comparison that is nearest to its limit."""
         nearest = max(self.rows, key=lambda row: row.difference.ratio, default=None)
-        return nearest.difference if nearest else Difference(0.0, 0.0, 0.0)
+        return nearest.difference if nearest else EXACT
 
     def to_json(self) -> dict[str, Any]:
         """The proof as an object for programs; what is not a number is told as text."""
         return {
             "ok": self.ok,
             "proven": self.proven,
-            "values": [_plain(asdict(row)) for row in self.rows],
-            "gradients": [_plain(asdict(slope)) for slope in self.slopes],
+            "values": [_plain(row) for row in self.rows],
+            "gradients": [_plain(slope) for slope in self.slopes],
             "unproven": [{"name": name, "reason": reason} for name, reason in self.unproven],
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
@@ -77,18 +80,41 @@ class Proof:
 def prove(net: Net, trainer_text: str, model: Any, step: Any, weights: Mapping[str, Array], trained: bool) -> Proof:
     """Execute the artifacts and compare them."""
     began = time.perf_counter()
+    with np.errstate(all="ignore"):
+        rows, slopes, notes = _proven(net, trainer_text, model, step, dict(weights), trained)
+    return Proof(tuple(rows), tuple(slopes), tuple(notes), time.perf_counter() - began)
+
+
+def _proven(
+    net: Net, trainer_text: str, model: Any, step: Any, weights: dict[str, Array], trained: bool
+) -> tuple[list[Row], list[Slope], list[str]]:
     trainer = trainer_of(trainer_text, f"{net.name}.py")
     first = trainer.init(int(net.train["seed"] or 0))
-    held = dict(weights)
-    rows, notes = predictions(net, trainer, model, first, held, trained)
+    gain = 1.0 if step is None else reaching_gain(net, trainer, first)
+    rows = predictions(net, trainer, model, first, weights, trained, gain)
     slopes: list[Slope] = []
+    notes = _notes(net, gain)
     if step is not None:
-        found = training(net, trainer, step, first)
+        found = training(net, trainer, step, first, gain)
         rows, notes, slopes = rows + found.rows, notes + found.notes, found.slopes
-    return Proof(tuple(rows), tuple(slopes), tuple(dict.fromkeys(notes)), time.perf_counter() - began)
+    return rows, slopes, notes
 
 
-def _plain(value: Any) -> Any:
+def _notes(net: Net, gain: float) -> list[str]:
+    notes: list[str] = []
+    count, batch = sampling.rows(net), int(net.train["batch"] or 0)
+    if count < batch:
+        notes.append(f"proven on {count} of a batch's {batch} examples")
+    if gain != 1.0:
+        notes.append(f"proven with the first weights times {gain:g}, so that signals reach every weight")
+    return notes
+
+
+def _plain(record: Row | Slope) -> dict[str, Any]:
+    return {name: _finite(value) for name, value in asdict(record).items()}
+
+
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {name: _finite(each) for name, each in cast("dict[str, Any]", value).items()}
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,63 +21,62 @@ MARGIN = 1e-4
 # Factors on unbounded inputs: statistics learned from data may be far from the size of a random number.
 FACTORS = (30.0, 1000.0)
 
-Run = Callable[[Batch], Mapping[str, Array]]
+
+@dataclass(frozen=True)
+class _Subject:
+    """A graph with certain weights beside the file with the same ones."""
+
+    net: Net
+    trainer: Trainer
+    weights: Arrays
+    run: Callable[[dict[str, Array]], Mapping[str, Array]]
+    outputs: Iterable[Output]
+    what: str
+
+    def compare(self, ledger: Ledger, batch: Batch, varied: bool) -> None:
+        """Enter the predictions and decisions of a batch; `varied` asks for more than one of these."""
+        fields = zip(self.net.inputs, batch.inputs, strict=True)
+        graph = self.run({field.name: array for field, array in fields})
+        file = _tuple(self.trainer.predict(dict(self.weights), *batch.inputs))
+        exact = _tuple(self.trainer.predict(widened(self.weights), *map(wide, batch.inputs)))
+        for output, mine, precise in zip(self.net.outputs, file, exact, strict=True):
+            ledger.compare(output.name, self.what, Values(graph[output.name], mine, precise), examples=True)
+        said = {output.name: array for output, array in zip(self.net.outputs, file, strict=True)}
+        for output in self.outputs:
+            if output.of is not None:
+                wanted, clear = _decided(self.net, output, said[output.of])
+                wrong, several = _mistaken(graph[output.name], wanted, clear)
+                ledger.count(output.name, output.role, wrong, int(clear.sum()), several or not varied)
 
 
 def predictions(
-    net: Net, trainer: Trainer, model: Any, first: Arrays, held: Arrays, trained: bool
-) -> tuple[list[Row], list[str]]:
+    net: Net, trainer: Trainer, model: Any, first: Arrays, held: Arrays, trained: bool, gain: float
+) -> list[Row]:
     """Compare what the model says with its own weights, and with others that hide nothing."""
     data = graph_bytes(model)
     session = Session(data, provider="cpu", threads=1)
-    count = sampling.rows(net)
-    batches = [sampling.batch(net, size) for size in sampling.sizes(count)]
-    stretched = [sampling.batch(net, count, factor=factor) for factor in FACTORS]
-    own: Run = lambda batch: session.run(**_named(net, batch))  # noqa: E731
-    as_held = Ledger()
-    kind = "trained weights" if trained else "first weights"
-    for batch in (*batches, *stretched):
-        _compare(as_held, net, trainer, session.outputs, (own, held, f"prediction, {kind}"), batch)
-    moved = sampling.perturbed(net, first)
-    anew = with_weights(data, moved)
-    other: Run = lambda batch: anew(_named(net, batch))  # noqa: E731
-    ledger = Ledger()
-    for batch in batches:
-        _compare(ledger, net, trainer, session.outputs, (other, moved, "prediction"), batch, decisions=True)
-    facts = [*_keys(net, first, held, model), *_missing(net, session.outputs)]
-    notes = [] if count == net.train["batch"] else [f"proven on {count} of a batch's {net.train['batch']} examples"]
-    return [*ledger.rows, *as_held.rows, *facts], notes
+    moved = sampling.perturbed(net, first, gain)
+    own = f"prediction, {'trained' if trained else 'first'} weights"
+    subjects = (
+        _Subject(net, trainer, moved, with_weights(data, moved), session.outputs, "prediction"),
+        _Subject(net, trainer, held, lambda feeds: session.run(**feeds), session.outputs, own),
+    )
+    ledgers = [Ledger(), Ledger()]
+    for batch in _batches(net):
+        for ledger, subject in zip(ledgers, subjects, strict=True):
+            subject.compare(ledger, batch, varied=subject.weights is moved)
+    rows = [row for ledger in ledgers for row in ledger.rows]
+    return [*rows, *_keys(net, first, held, model), *_missing(net, session.outputs)]
 
 
-def _named(net: Net, batch: Batch) -> dict[str, Array]:
-    return {field.name: array for field, array in zip(net.inputs, batch.inputs, strict=True)}
-
-
-def _compare(
-    ledger: Ledger,
-    net: Net,
-    trainer: Trainer,
-    outputs: Iterable[Output],
-    by: tuple[Run, Arrays, str],
-    batch: Batch,
-    decisions: bool = False,
-) -> None:
-    run, weights, what = by
-    graph = run(batch)
-    file = _tuple(trainer.predict(dict(weights), *batch.inputs))
-    exact = _tuple(trainer.predict(widened(weights), *map(wide, batch.inputs)))
-    said = {output.name: array for output, array in zip(net.outputs, file, strict=True)}
-    for output, mine, precise in zip(net.outputs, file, exact, strict=True):
-        ledger.compare(output.name, what, Values(graph[output.name], mine, precise), examples=True)
-    for output in outputs:
-        if output.of is not None:
-            wanted, clear = _decided(net, output, said[output.of])
-            wrong, varied = _mistaken(graph[output.name], wanted, clear)
-            ledger.count(output.name, output.role, wrong, int(clear.sum()), varied or not decisions)
+def _batches(net: Net) -> list[Batch]:
+    count, most = sampling.rows(net), sampling.rows(net, all=True)
+    stretched = [sampling.batch(net, most, factor=factor) for factor in FACTORS]
+    return [*(sampling.batch(net, size) for size in sampling.sizes(count)), *stretched]
 
 
 def _tuple(predicted: Any) -> tuple[Array, ...]:
-    return predicted if isinstance(predicted, tuple) else (predicted,)
+    return cast("tuple[Array, ...]", predicted) if isinstance(predicted, tuple) else (predicted,)
 
 
 def _mistaken(said: Array, wanted: Array, clear: Array) -> tuple[int, bool]:
@@ -161,6 +161,7 @@ def with_weights(data: bytes, weights: Arrays) -> Callable[[Mapping[str, Array]]
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         # The session reads `values` where they lie, so they live as long as it does.
         assert values
-        return dict(zip(names, session.run(None, dict(feeds)), strict=True))
+        results = ort.guarded(lambda: session.run(None, dict(feeds)), "the model")
+        return dict(zip(names, results, strict=True))
 
     return run

@@ -38,14 +38,11 @@ class Training:
     notes: list[str]
 
 
-def training(net: Net, trainer: Trainer, step: Any, first: Arrays) -> Training:
+def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) -> Training:
     """Prove one training step at several moments, and every gradient."""
-    gain = _gain(net, trainer, first)
     steps = _Steps(net, trainer, step, sampling.perturbed(net, first, gain))
     steps.prove()
     slopes, notes = _slopes(net, trainer, first, gain)
-    if gain != 1.0:
-        notes.append(f"proven with the first weights times {gain:g}, where signals reach every weight")
     return Training(steps.rows(), slopes, notes)
 
 
@@ -66,14 +63,13 @@ def _precise(batch: Batch) -> Batch:
     return Batch(tuple(map(wide, batch.inputs)), tuple(map(wide, batch.targets)))
 
 
-def _gain(net: Net, trainer: Trainer, first: Arrays) -> float:
+def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
     """The factor on the first weights with which the fewest gradients are too faint to say anything."""
-    batch = _precise(sampling.batch(net, sampling.rows(net)))
+    batch = _precise(sampling.batch(net, sampling.rows(net, all=True)))
 
     def faint(gain: float) -> int:
         weights = widened(sampling.perturbed(net, first, gain))
-        with np.errstate(all="ignore"):
-            loss, grads = _gradients(trainer, weights, batch, Clock(2, 0.0))
+        loss, grads = _gradients(trainer, weights, batch, Clock(2, 0.0))
         bounds = FAINT * abs(loss), 1e12 * abs(loss)
         return sum(not bounds[0] < np.abs(g).max(initial=0.0) < bounds[1] for g in grads.values())
 
@@ -100,7 +96,9 @@ class _Steps:
         self.names: StepNames = names
         self.fed = [node.name for node in session.get_inputs()]
         self.given = [node.name for node in session.get_outputs()]
-        self.run: Callable[[dict[str, Array]], list[Array]] = lambda feeds: session.run(None, feeds)
+        self.run: Callable[[dict[str, Array]], list[Array]] = lambda feeds: ort.guarded(
+            lambda: session.run(None, feeds), "the step graph"
+        )
         self.strayed: set[str] = set()
         self.acted: set[bool] = set()
 
@@ -193,7 +191,7 @@ def _bound(acted: bool) -> Row:
 
 
 def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[list[Slope], list[str]]:
-    count = sampling.rows(net, sampling.SLOPE_ROWS)
+    count = sampling.rows(net, sampling.SLOPE_ROWS, all=True)
     clock = Clock(2, 0.0)
 
     @cache

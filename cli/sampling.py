@@ -1,4 +1,4 @@
-"""What a proof feeds to the artifacts: seeded examples, weights, updater state and clocks, where mistakes would show."""
+"""What a proof feeds to the artifacts: seeded examples, weights, updater state and clocks where mistakes show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..runtime.module import Arrays
 # is proven on fewer examples, and the proof says so.
 ROWS = 64
 SLOPE_ROWS = 16
-WORK = 200_000_000
+WORK = 100_000_000
 # How far weights are moved from where `init` puts them, in shares of their own size; zeros get the share itself.
 PERTURBATION = 0.1
 # Factors on the first weights, tried in turn where signals die out on their way through a deep net.
@@ -121,9 +121,9 @@ def _seed(net: Net) -> int:
     return int(net.train["seed"] or 0)
 
 
-def rows(net: Net, most: int = ROWS) -> int:
-    """How many examples a full batch of the proof has."""
-    wanted = min(int(net.train["batch"] or most), most)
+def rows(net: Net, most: int = ROWS, all: bool = False) -> int:
+    """How many examples a full batch of the proof has; `all` of those that it can afford, whatever the spec's batch."""
+    wanted = most if all else min(int(net.train["batch"] or most), most)
     return max(min(wanted, 3), min(wanted, WORK // max(net.parameters, 1)))
 
 
@@ -182,8 +182,16 @@ def clocks(net: Net) -> list[Clock]:
     epochs = float(net.train["epochs"] or 1)
     by_epoch = sorted({0.0, *(m for m in marks if m < epochs), 0.55 * epochs + 0.3, epochs - 0.1})
     by_step = sorted({2, *(max(2, math.ceil(m)) for m in marks), 40})
-    count = max(len(by_epoch), len(by_step))
+    if not _reads(net, "epoch"):
+        by_epoch = [1.3]
+    count = max(len(by_epoch), len(by_step) if _reads(net, "step") else 1)
     return [Clock(s, e) for s, e in zip(_cycled(by_step, count), _cycled(by_epoch, count), strict=True)]
+
+
+def _reads(net: Net, clock: str) -> bool:
+    """Whether the updater looks at the step or at the epoch."""
+    update = net.programs["update"]
+    return any(given.value in update.uses for given in update.of("clock") if given.name == clock)
 
 
 def _cycled(values: list[Any], count: int) -> list[Any]:

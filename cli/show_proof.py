@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .differences import Row
+from .differences import FLOOR, RELATIVE_FLOOR, Row
 from .proof import Proof
 from .show import table
 from .slopes import Slope
@@ -45,7 +46,7 @@ def _values(rows: Sequence[Row], width: int) -> list[str]:
     lines: list[tuple[str, ...]] = [("value", "compared", "difference", "float32's own", "limit", "")]
     for row in shown:
         d = row.shown
-        scale = " of it" if row.relative is d else ""
+        scale = "" if d is row.difference else " of it"
         lines.append((row.name, row.what, f"{d.error:.1e}{scale}", f"{d.own:.1e}", _short(d.limit), _mark(row)))
     return table(lines, "ll", width) + _more(rest)
 
@@ -58,12 +59,12 @@ def _gradients(slopes: Sequence[Slope], width: int) -> list[str]:
     return table(lines, "lrrrr", width) + _more(rest)
 
 
-def _worst(items: Sequence[Each], most: int, badness: object) -> tuple[list[Each], int]:
+def _worst(items: Sequence[Each], most: int, badness: Callable[[Each], float]) -> tuple[list[Each], int]:
     """All of few in their order, or the worst of many."""
     if len(items) <= most:
         return list(items), 0
     order = {"differs": 0, "not proven": 1, "ok": 2}
-    ranked = sorted(items, key=lambda item: (order[item.status], -badness(item)))  # type: ignore[operator]
+    ranked = sorted(items, key=lambda item: (order[item.status], -badness(item)))
     return ranked[: most - 1], len(items) - most + 1
 
 
@@ -81,14 +82,9 @@ def _reasons(title: str, found: list[tuple[str, str]], width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, width, subsequent_indent="  ")
 
 
 def _short(number: float) -> str:
-    return (
-        f"{number:.0e}"
-        if number and f"{number:.0e}" == f"{float(f'{number:.0e}'):.0e}" and number in (1e-5, 1e-3)
-        else f"{number:.1e}"
-    )
+    """A limit: the round ones as they are written."""
+    return f"{number:.0e}" if number in (FLOOR, RELATIVE_FLOOR) else f"{number:.1e}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -188,5 +189,5 @@ def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str
         lines.append("the same as the trainer's own")
     proof = finished["proof"]
     lines.append(f"every artifact was executed and proven equal, in {proof['seconds']:.1f} s")
-    lines.append(f"{finished['provider']}: {finished['provider_reason']}")
+    lines += textwrap.wrap(f"ran on {finished['provider']}: {finished['provider_reason']}", 79)
     return [*lines, "", *finished["artifacts"].values()]

@@ -116,8 +116,9 @@ class Body:
         before: list[Statement] = []
         expr = self._expression(equation)
         left = ", ".join(self._hint(value) for value in equation.results)
-        for part in self._longest_parts(equation):
-            if len(f"{self.indent}{left} = {spell(expr)}") <= WIDTH:
+        while len(f"{self.indent}{left} = {spell(expr)}") > WIDTH:
+            part = self._longest_part(equation)
+            if part is None:
                 break
             before += self._statement(part)
             expr = self._expression(equation)
@@ -146,11 +147,21 @@ class Body:
         self.places = {values[name]: results[name] for name in alone}
         return {name: place for name, place in results.items() if name not in alone}
 
-    def _longest_parts(self, equation: Equation) -> list[Equation]:
-        """The inlined arguments of an equation that could get a name, the longest first."""
-        parts = [self.producers[a] for a in equation.args if a not in self.names.of and a in self.producers]
-        parts = [part for part in parts if not part.op.cheap(part)]
-        return sorted(parts, key=lambda part: -len(spell(self._expression(part))))
+    def _longest_part(self, equation: Equation) -> Equation | None:
+        """The longest part of an expression that fits on a line of its own."""
+        room = WIDTH - len(self.indent) - len("part100 = ")
+        parts = [(len(spell(self._expression(part))), part) for part in self._parts(equation)]
+        fitting = [found for found in parts if found[0] <= room]
+        return max(fitting, key=lambda found: found[0])[1] if fitting else None
+
+    def _parts(self, equation: Equation) -> Iterable[Equation]:
+        """The equations that are spelled within an expression, and could be named instead."""
+        for arg in equation.args:
+            part = self.producers.get(arg)
+            if part is not None and arg not in self.names.of:
+                if not part.op.cheap(part):
+                    yield part
+                yield from self._parts(part)
 
     def _expression(self, equation: Equation) -> ast.expr:
         return expression(equation, [self._argument(a) for a in equation.args])

@@ -138,7 +138,8 @@ class _Page:
         settings = [(name.upper(), repr(self.net.train[name])) for name in names]
         if "SEED" not in dict(settings):
             settings.append(("SEED", "0"))
-        return [*settings, *((s.name, repr(_short(s.number))) for s in self.net.settings)]
+        read = {e.attrs["name"] for e in simplify(self.net.programs["update"]).equations if e.op.name == "constant"}
+        return [*settings, *((s.name, repr(_short(s.number))) for s in self.net.settings if s.name in read)]
 
     def _literals(self) -> list[str]:
         found: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
 
-from ..dsl.ir import Input, Program, Value
+from ..dsl.ir import Program, Value
 from ..dsl.net import Field, Net, Output
 from ..dsl.types import Type
 from .about import digest, spec_file, version
@@ -53,21 +53,15 @@ def to_step(net: Net, opset: int = OPSET) -> ModelProto:
     """The training step; its inputs and results are told by the `step` part of its metadata."""
     program = step_program(net)
     names = Names({i.name for i in program.inputs})
-    called = {i.value: _input_name(i) for i in program.inputs}
     graph = _begin(program, names, _result_names(program))
-    graph.names.of.update(called)
     add_program(graph, program, spec_file(net), opset >= 21)
     outputs = [
         _info(_identified(graph, value, name), Type(value.type.dtype, value.type.shape))
         for name, value in program.results.items()
     ]
-    inputs = [_info(_input_name(i), i.value.type) for i in program.inputs]
+    inputs = [_info(i.name, i.value.type) for i in program.inputs]
     meta = {**metadata(net, [], False), "step": _roles(net, program)}
     return _model(net, graph, inputs, outputs, [], meta, opset)
-
-
-def _input_name(given: Input) -> str:
-    return given.name
 
 
 def _roles(net: Net, program: Program) -> dict[str, Any]:
@@ -80,8 +74,8 @@ def _roles(net: Net, program: Program) -> dict[str, Any]:
         "state": of["state"],
         "moments": of["moment"],
         "draws": {name: name for name in of["draw"]},
-        "clock": {name: name for name in of["clock"]},
-        "loss": "loss",
+        "clock": dict(zip(("step", "epoch"), of["clock"], strict=True)),
+        "loss": next(iter(program.results)),
         "next": {name: next_name(name) for name in moved},
     }
 

@@ -6,6 +6,7 @@ result, or None where it does not apply. What a rule emits is itself simplified.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -160,6 +161,11 @@ def uniform(b: Rewriter, x: Tensor) -> Tensor | None:
         inner = b.args(x, op)
         if inner:
             return uniform(b, inner[0])
+    for op in ("mul", "div"):
+        parts = b.args(x, op)
+        left, right = (uniform(b, part) for part in parts) if parts else (None, None)
+        if left is not None and right is not None:
+            return OPS[op](left, right)
     return None
 
 
@@ -194,7 +200,8 @@ def _times_reciprocal(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
     """(1 / c) * y is y / c, which is also exact where 1 / c is not."""
     for factor, other in ((x, y), (y, x)):
         parts = b.args(factor, "div")
-        if parts and not factor.shape and number(b, parts[0]) is not None and other.shape:
+        wide = other.shape or number(b, other) is not None
+        if parts and wide and not factor.shape and number(b, parts[0]) is not None:
             return parts[0] * other / parts[1]
     return None
 
@@ -263,6 +270,13 @@ def _mean_of_means(b: Rewriter, x: Tensor, axes: tuple[int, ...], keepdims: bool
     if deeper != tuple(range(1, inner.args[0].type.rank)):
         return None
     return ops.mean(Tensor(x.builder, inner.args[0]), axes=(0, *deeper), keepdims=False)
+
+
+@rule("size")
+def _known_size(b: Rewriter, x: Tensor, axes: tuple[int, ...]) -> Tensor | None:
+    dims = [x.shape[axis] for axis in axes]
+    known = [d for d in dims if isinstance(d, int)]
+    return b.constant(math.prod(known)) if len(known) == len(dims) else None
 
 
 @rule("transpose")

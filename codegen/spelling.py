@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from functools import cache
 from typing import Any, cast
 
@@ -175,6 +176,8 @@ def expression(equation: Equation, args: list[ast.expr]) -> ast.expr:
 
 def number(value: float) -> ast.expr:
     """A literal; a whole number is written without a point."""
+    if value == math.pi:
+        return ast.Attribute(ast.Name("math"), "pi")
     whole = float(value).is_integer() and abs(value) < 1e15
     magnitude = ast.Constant(int(abs(value)) if whole else abs(value))
     return ast.UnaryOp(ast.USub(), magnitude) if value < 0 else magnitude

@@ -17,6 +17,13 @@ def next_name(name: str) -> str:
     return f"{name}.next"
 
 
+def aside(name: str, taken: set[str]) -> str:
+    """A name of the graph's own, which steps aside where the user has it."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def step_program(net: Net) -> Program:
     """From batch, weights, moments, draws and clock to `loss` and the next weights and moments."""
     gradient = _unnamed(_bounded(loss_and_grads(net), net))
@@ -24,9 +31,10 @@ def step_program(net: Net) -> Program:
     simple = builder.simplified(gradient)
     builder.section = builder.undoes = None
     update = _unnamed(net.programs["update"])
-    clock = {i.name: builder.input("clock", i.name, i.value.type) for i in update.of("clock")}
+    taken = {i.name for i in gradient.inputs}
+    clock = {i.name: builder.input("clock", aside(i.name, taken), i.value.type) for i in update.of("clock")}
     weights = {i.name: Tensor(builder, i.value) for i in gradient.of("weight")}
-    results = {"loss": Tensor(builder, simple.results["loss"])}
+    results = {aside("loss", taken): Tensor(builder, simple.results["loss"])}
     for name in net.trained:
         w = weights[name]
         states = {m: builder.input("moment", f"{name}.{m}", Type("f32", w.shape)) for m in net.moments}

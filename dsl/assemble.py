@@ -15,7 +15,7 @@ from .ops.random import fill
 from .prune import prune
 from .resolve import Spec, unused
 from .source import Place, Source
-from .syntax import Expr
+from .syntax import Binary, Expr
 from .types import count
 from .update import Updater, lower_update
 from .words import Fresh, WordError
@@ -37,6 +37,9 @@ class _Assembly:
         self._missing()
         self.training = Lowering(spec, "train").run()
         self.predicting = Lowering(spec, "predict").run()
+        if self.trains and not self.report.failed and all(w.frozen for w in self.training.weights.values()):
+            help = "add a layer with weights that are not frozen, or export alone: targets inference"
+            self.report.error("nothing-to-train", "the net has no weight that training could move", spec.place, help)
         self.seen = Comparison(spec, self.training.builder, self._trained_value, {})
         self.judged = Comparison(spec, Builder(), self._predicted_value, {})
         self.inputs: dict[str, Tensor] = {}
@@ -146,7 +149,10 @@ class _Assembly:
 
     def _mean_loss(self, comparison: Comparison, expr: Expr) -> Tensor:
         comparison.builder.section, comparison.builder.origin = Section("loss"), (expr.place,)
-        return mean(comparison.loss(expr), axes=(0,), keepdims=False).named("loss")
+        losses = comparison.loss(expr)
+        if isinstance(expr, Binary):
+            losses = losses.named("weighted")
+        return mean(losses, axes=(0,), keepdims=False).named("loss")
 
     def _penalised(self, loss: Tensor) -> dict[str, Tensor]:
         """The loss, and apart from each other what l1 and l2 add and the data's own loss where they add something."""

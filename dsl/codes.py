@@ -139,6 +139,7 @@ CODES: dict[str, str] = {
         "A sentence, type or option belongs to the language, but this version of netc has no machinery for it. It is "
         "refused rather than ignored."
     ),
+    "nothing-to-train": ("Training moves weights, and the net has none, or all of them are frozen."),
     "shape-mismatch": (
         "Shapes that must fit do not: a layer and its input, values that are combined, a prediction and its target, a "
         "list of first values and its weight. Nothing is broadcast to make them fit."

@@ -12,13 +12,14 @@ from .source import Place
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that is wrong with, or worth saying of, a spec."""
+    """One thing that is wrong with, or worth saying of, a spec; `where` is a place that lies in no spec."""
 
     code: str
     message: str
     place: Place | None = None
     help: str | None = None
     severity: str = "error"
+    where: str | None = None
 
 
 class SpecError(Exception):
@@ -86,6 +87,8 @@ def render(diagnostic: Diagnostic) -> str:
     lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
     if diagnostic.place is not None:
         lines += _excerpt(diagnostic.place)
+    elif diagnostic.where:
+        lines.append(f"  --> {diagnostic.where}")
     if diagnostic.help:
         lines.append(f"   = help: {diagnostic.help}")
     return "\n".join(lines)
@@ -138,5 +141,6 @@ def as_json(diagnostic: Diagnostic) -> dict[str, object]:
         "code": diagnostic.code,
         "message": diagnostic.message,
         "place": where,
+        "where": diagnostic.where,
         "help": diagnostic.help,
     }

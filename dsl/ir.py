@@ -321,8 +321,8 @@ class Builder:
     def _lift(self, args: Iterable[Operand]) -> list[Tensor]:
         """Numbers become constants of the precision beside them; a host number beside a tensor is cast to its."""
         args = list(args)
-        dtypes = [a.type.dtype for a in args if isinstance(a, Tensor)]
-        wide = "f32" if "f32" in dtypes else (dtypes[0] if dtypes and dtypes[0] != "bool" else "f32")
+        dtypes = [a.type.dtype for a in args if isinstance(a, Tensor) and a.type.dtype != "bool"]
+        wide = "f32" if "f32" in dtypes or not dtypes else dtypes[0]
         lifted: list[Tensor] = []
         for arg in args:
             tensor = arg if isinstance(arg, Tensor) else self.constant(arg, wide)

@@ -39,6 +39,7 @@ class _Use:
     section: Section
     options: dict[str, Any]
     made: int = 0
+    weights: int = 0
 
 
 class Lowering(Context):
@@ -217,10 +218,13 @@ class Lowering(Context):
         return operands, options
 
     def _check_universal(self, word: Word) -> None:
-        given = [a for a in self.use.link.arguments if a.key in UNIVERSAL]
-        if given and not self.use.made:
-            message = f"{word.name} has no weights, so {given[0].key} does nothing"
-            self.report.error("unknown-option", message, given[0].place, f"take {given[0].key} away")
+        """An option that does nothing is an error: a name needs a weight, a statistic or a draw, the others a weight."""
+        if not self.training:
+            return  # where dropout draws nothing; the same text was checked in training
+        for argument in [a for a in self.use.link.arguments if a.key in UNIVERSAL]:
+            if not (self.use.made if argument.key == "name" else self.use.weights):
+                message = f"{word.name} has no weights, so {argument.key} does nothing"
+                self.report.error("unknown-option", message, argument.place, f"take {argument.key} away")
 
     def _hint(self, word: Word, section: Section, result: Tensor, name: str | None) -> None:
         letter = "h" if word.kind == "activation" else "z"
@@ -239,8 +243,11 @@ class Lowering(Context):
     def weight(self, name: str, shape: Shape, init: Init, fans: tuple[int, int] | None) -> Tensor:
         """A weight of the current layer."""
         full = f"{name}{self._suffix()}"
+        while full in self.spec.places:
+            full += "_"  # the user's names win
         use = self.use
         use.made += 1
+        use.weights += 1
         if full in self.names:
             place = use.link.place
             self.report.error("duplicate-name", f"the weight {full} would take a name that is taken", place)

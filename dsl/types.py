@@ -47,7 +47,8 @@ class Domain:
         return Domain(self.low, self.high, self.low_open, self.high_open)
 
     def __neg__(self) -> Domain:
-        return Domain(-self.high, -self.low, self.high_open, self.low_open, self.whole)
+        # From 0, so that no end is -0.
+        return Domain(0.0 - self.high, 0.0 - self.low, self.high_open, self.low_open, self.whole)
 
     def __add__(self, other: Domain) -> Domain:
         return Domain(

@@ -22,7 +22,7 @@ from harness import (
 )
 from netc.dsl import Net, load_text
 from netc.dsl.words import WORDS
-from uses import Use, judged_net, nets_around, updater_net, uses
+from uses import Use, judged_net, nets_around, uses
 
 DIFFERENTIATED = [use for use in uses("layer", "activation", "loss")]
 
@@ -219,4 +219,3 @@ def test_a_weight_that_the_loss_does_not_see_has_gradient_zero():
 def test_every_differentiable_word_was_checked():
     checked = {use.word.name for use in DIFFERENTIATED}
     assert {n for (kind, n) in WORDS if kind in ("layer", "activation", "loss")} <= checked
-    assert updater_net

@@ -163,8 +163,7 @@ def test_standardize_of_constant_columns(rows: int):
 
 
 def test_operands_in_order():
-    net = small("a = dense 2\nb = x -> dense 3\na -> concat b\noutput joined\njoined -> dense 2".replace(
-        "a -> concat b\noutput joined\njoined", "joined = a -> concat b x\noutput joined\njoined"))  # fmt: skip
+    net = small("a = dense 2\nb = x -> dense 3\njoined = a -> concat b x\noutput joined\njoined -> dense 2")
     made, p, (x,), _ = data(net)
     parts = [x @ p["W1"] + p["b1"], x @ p["W2"] + p["b2"], x]
     assert_close(made.predict(p, x), np.concatenate(parts, axis=1), EXACT)
@@ -226,7 +225,8 @@ MORE_STEPS = {
     "clip_norm and l2": {"chains": "dense 4 l1=0.1 -> tanh\ndense 2 l2=0.2", "more": "train clip_norm=0.01"},
     "frozen": {"chains": "dense 4 frozen=true -> tanh\ndense 2", "updater": "adam"},
     "dropout": {"chains": "dropout 20% -> dense 4 -> tanh -> dropout 50%\ndense 2"},
-    "unused bias": {"chains": "a = dense 4 -> tanh\na -> dense 2"},
+    "a weight without a gradient": {"chains": "a = dense 4\noutput a\nx -> dense 2", "updater": "adam"},
+    "a target that only a metric sees": {"chains": "p = dense 2", "loss": "mse(p, 1)", "more": "metric mae(p, y)"},
     "frozen and clipped": {"chains": "dense 4 frozen=true -> tanh\ndense 2", "more": "train clip_norm=0.01"},
 }
 

@@ -43,7 +43,15 @@ def _wider(x: Type, y: Type) -> str:
 
 
 def _absolute_domain(x: Domain) -> Domain:
-    return x.interval.at_least((-x).interval).at_least(NON_NEGATIVE if x.low < 0 < x.high else x.interval)
+    size = x.interval.at_least(-x.interval)
+    return replace(size, low=0.0, low_open=False) if x.low < 0 < x.high else size
+
+
+def _floor_domain(x: Domain) -> Domain:
+    low, high = (v if math.isinf(v) else math.floor(v) for v in (x.low, x.high))
+    # An open end that is whole itself is not reached from below.
+    high -= x.high_open and high == x.high
+    return Domain(low, high, math.isinf(low), math.isinf(high), whole=True)
 
 
 def _square_domain(x: Domain) -> Domain:
@@ -111,7 +119,7 @@ absolute = define(
 )
 sign = define("sign", _unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY, smooth=False)
 floor = define(
-    "floor", _unary(lambda x: replace(x, whole=True)), numpy="np.floor(x)", onnx="Floor", cases=UNARY, smooth=False
+    "floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, smooth=False
 )
 cos = define(
     "cos",

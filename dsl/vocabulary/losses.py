@@ -41,7 +41,7 @@ def xent(p: Tensor, y: Tensor) -> Tensor:
     "mcxent",
     example="mcxent",
     prediction=SIMPLEX,
-    targets=("class", "unit", "binary", "f32"),
+    targets=("class", "unit", "binary"),
     aliases=("cross_entropy", "negativeloglikelihood", "nll"),
 )
 def mcxent(p: Tensor, y: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def cosine(t: Tensor, rate: Amount, epochs: Small, warmup: Amount = 0.0) -> Tens
         raise WordError("bad-option", "cosine has no time left after its warm-up", "make epochs larger than warmup")
     if not warmup.number:
         return _half_cosine(rate, t / epochs)
-    return ops.where(t < warmup, rate * t / warmup, _half_cosine(rate, (t - warmup) / (epochs - warmup)))
+    return ops.where(ops.less(t, warmup), rate * t / warmup, _half_cosine(rate, (t - warmup) / (epochs - warmup)))
 
 
 def _half_cosine(rate: Tensor, turn: Tensor) -> Tensor:
