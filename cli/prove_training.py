@@ -23,10 +23,11 @@ from .slopes import Point, Slope, check, groups
 
 # A gradient whose largest element is below this share of the loss says nothing at these weights.
 FAINT = 1e-6
-# Factors on the examples, tried in turn until the bound on the gradients acts, and until it does not.
+# Factors on the examples, tried in turn until every step is seen and the bound on the gradients acts, or does not.
 LARGER = (10.0, 100.0, 1000.0)
 SMALLER = (0.1, 0.01)
-CLIPPED = "clip_norm, bound"
+# Factors on the weights, where larger examples were not enough or their type has bounds.
+STRONGER = (4.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Training:
 
 def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) -> Training:
     """Prove one training step at several moments, and every gradient."""
-    steps = _Steps(net, trainer, step, sampling.perturbed(net, first, gain))
+    steps = _Steps(net, trainer, step, [sampling.perturbed(net, first, factor * gain) for factor in (1.0, *STRONGER)])
     steps.prove()
     slopes, notes = _slopes(net, trainer, first, gain)
     return Training(steps.rows(), slopes, notes)
@@ -87,8 +88,9 @@ def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
 class _Steps:
     """Runs the same steps in the graph and twice in the file, and keeps what they say in a ledger."""
 
-    def __init__(self, net: Net, trainer: Trainer, step: Any, weights: Arrays):
-        self.net, self.trainer, self.weights = net, trainer, weights
+    def __init__(self, net: Net, trainer: Trainer, step: Any, weights: list[Arrays]):
+        self.net, self.trainer = net, trainer
+        self.weights, *self.stronger = weights
         self.ledger = Ledger()
         session = ort.open_session(graph_bytes(step), "cpu", 1).session
         names = metadata_of(session, "the step graph").step
@@ -114,14 +116,20 @@ class _Steps:
         for size in sampling.sizes(count):
             if size != count:
                 self.step(sampling.batch(self.net, size), clocks[-1])
-        if self.trainer.clip_norm is not None:
-            self._clip(count, clocks[len(clocks) // 2])
+        self._stretch(count, clocks[len(clocks) // 2])
 
-    def _clip(self, count: int, clock: Clock) -> None:
-        for factors, acts in ((LARGER, True), (SMALLER, False)):
-            for factor in factors:
-                if acts not in self.acted:
-                    self.step(sampling.batch(self.net, count, factor=factor), clock)
+    def _stretch(self, count: int, clock: Clock) -> None:
+        """Larger examples where steps are too small to be seen, or where the gradients' bound has not acted yet."""
+        bounded = self.trainer.clip_norm is not None
+        for factor in LARGER:
+            if (bounded and True not in self.acted) or any(row.status == "not proven" for row in self.ledger.rows):
+                self.step(sampling.batch(self.net, count, factor=factor), clock)
+        for self.weights in self.stronger:
+            if bounded and True not in self.acted:
+                self.step(sampling.batch(self.net, count), clock)
+        for factor in SMALLER:
+            if bounded and False not in self.acted:
+                self.step(sampling.batch(self.net, count, factor=factor), clock)
 
     def step(self, batch: Batch, clock: Clock) -> None:
         """One step, three times over."""

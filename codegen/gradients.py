@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..dsl.ir import Input, Program, Tensor, Value
+from ..dsl.ir import Input, Program, Section, Tensor, Value
 from ..dsl.net import Net
 from ..dsl.ops import broadcast_like
 from ..dsl.ops.gradients import clip_by_norm
@@ -29,7 +29,7 @@ def loss_and_grads(net: Net) -> Program:
         found = _gradients(builder, simple, "loss", weights)
     else:
         found = _gradients(builder, simple, "data_loss" if "data_loss" in simple.results else "loss", weights)
-        builder.section = builder.undoes = None
+        builder.section, builder.undoes = Section("clip_norm bounds the joint norm of the gradients"), None
         limit = builder.input("limit", CLIP, Type("f32", ()))
         clipped = clip_by_norm(limit, *found.values())
         found = {name: g.named(f"d{name}") for name, g in zip(found, clipped, strict=True)}

@@ -22,7 +22,7 @@ def read_entry(folder: str | None, file: str, key: str) -> Any:
         raise ValueError(f"{file} lies outside the spec's folder")
     try:
         return _read(path, key)
-    except (OSError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, EOFError, KeyError, RuntimeError) as error:
         raise ValueError(f"{file} cannot be read: {_reason(error)}") from None
 
 

@@ -26,8 +26,7 @@ BROKEN = (
     zlib.error,
     EOFError,
     ValueError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # an unknown compression, or a password
     KeyError,
     SyntaxError,
 )

@@ -97,7 +97,8 @@ def test_results_lie_in_the_inferred_domain(op: Op, texts: tuple[str, ...], attr
     rng = np.random.default_rng(0)
     program = op_program(op, texts, attrs)
     run = compiled(simplify(program) if op.numpy is None else program)
-    for types in product(*map(choices, texts)):
+    few = slice(None, None, 1 if len(texts) < 3 else 4)
+    for types in product(*(choices(text)[few] for text in texts)):
         found = run({f"x{i}": values(t, rng) for i, t in enumerate(types)})
         inferred = op.type(*types, **attrs)
         inferred = inferred if isinstance(inferred, tuple) else (inferred,)
@@ -160,12 +161,11 @@ def test_within():
     assert point(2).within(NON_NEGATIVE) and not point(-2).within(NON_NEGATIVE)
 
 
-@pytest.mark.parametrize("one", INTERVALS, ids=str)
-@pytest.mark.parametrize("other", INTERVALS, ids=str)
-def test_join_holds_both(one: Domain, other: Domain):
-    joined = one.join(other)
-    assert one.within(joined) and other.within(joined) and joined == other.join(one)
-    assert joined.low in (one.low, other.low) and joined.high in (one.high, other.high)
+def test_join_holds_both():
+    for one, other in product(INTERVALS, INTERVALS):
+        joined = one.join(other)
+        assert one.within(joined) and other.within(joined) and joined == other.join(one)
+        assert joined.low in (one.low, other.low) and joined.high in (one.high, other.high)
 
 
 # Nets that break one --------------------------------------------------------------------------------------------------

@@ -1,0 +1,259 @@
+"""The suite sees what is wrong: each gradient's sign flipped, each spelling spoilt, and mistakes that people make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import test_gradients
+import test_ops
+import test_updaters
+import test_words
+from harness import Array, batch, module, numeric_gradient, small, weights
+from netc.dsl.ir import OPS, Backward, Op, Tensor
+from netc.dsl.ops import matmul, mean, softmax, transpose
+from netc.dsl.words import WORDS
+from uses import Use, judged_net
+
+Cases = list[tuple[Op, tuple[str, ...], dict[str, Any]]]
+
+
+@contextmanager
+def changed(record: Any, **facts: Any) -> Iterator[None]:
+    """A frozen record with other facts, until the end."""
+    before = {name: getattr(record, name) for name in facts}
+    try:
+        for name, fact in facts.items():
+            object.__setattr__(record, name, fact)
+        yield
+    finally:
+        for name, fact in before.items():
+            object.__setattr__(record, name, fact)
+
+
+def killed(check: Callable[[], Any]) -> bool:
+    """Whether a check fails; a wrong shape, which the IR's own checker or NumPy finds, is seen as well."""
+    try:
+        check()
+    except (AssertionError, ValueError):
+        return True
+    return False
+
+
+def rows_of(op: Op) -> Cases:
+    return [row for row in test_ops.ROWS if row[0] is op]
+
+
+def gradient_checks(op: Op) -> None:
+    for row in rows_of(op):
+        test_ops.gradient_check(*row)
+
+
+def value_checks(op: Op) -> None:
+    for row in rows_of(op):
+        test_ops.test_value_and_shape(*row)
+
+
+def graph_checks(op: Op) -> None:
+    for row in rows_of(op):
+        test_ops.test_numpy_is_onnx(*row)
+
+
+# Gradients of ops -----------------------------------------------------------------------------------------------------
+
+
+def outputs_of(op: Op) -> int:
+    """How many gradients an op's `grad` returns that are not None."""
+    texts = rows_of(op)[0][1]
+    return sum(" of " not in text for text in texts) if op.name not in ("mask", "broadcast_like") else 1
+
+
+def flipped(op: Op, which: int | None) -> Callable[..., Any]:
+    """The op's gradient with the sign of one of its parts flipped, or of all."""
+    grad = op.grad
+    assert grad is not None
+
+    def wrong(b: Backward, *given: Any) -> tuple[Tensor | None, ...]:
+        parts = list(grad(b, *given))
+        there = [i for i, part in enumerate(parts) if part is not None]
+        for i in there if which is None else [there[which]]:
+            parts[i] = -parts[i]
+        return tuple(parts)
+
+    return wrong
+
+
+WITH_GRADIENT = [op for op in OPS.values() if op.grad is not None]
+FLIPS = [(op, which) for op in WITH_GRADIENT for which in (None, *range(outputs_of(op)))]
+
+
+@pytest.mark.parametrize("op", WITH_GRADIENT, ids=lambda op: op.name)
+def test_the_check_passes_unless_something_is_wrong(op: Op):
+    gradient_checks(op)
+
+
+@pytest.mark.parametrize(("op", "which"), FLIPS, ids=lambda v: v.name if isinstance(v, Op) else str(v))
+def test_a_flipped_sign_is_seen(op: Op, which: int | None):
+    with changed(op, grad=flipped(op, which)):
+        assert killed(lambda: gradient_checks(op)), f"nobody saw the gradient of {op.name} flipped"
+    gradient_checks(op)
+
+
+@pytest.mark.parametrize("op", WITH_GRADIENT, ids=lambda op: op.name)
+def test_a_lost_factor_is_seen(op: Op):
+    """A gradient that is wrong by a thousandth is wrong."""
+    grad = op.grad
+    assert grad is not None
+    with changed(op, grad=lambda b, *g: tuple(None if d is None else 1.001 * d for d in grad(b, *g))):
+        assert killed(lambda: gradient_checks(op)), f"nobody saw the gradient of {op.name} stretched"
+
+
+def test_flips_reach_nets():
+    """Every op with a gradient that words use is seen through a net's own `loss_and_grads` as well."""
+    seen: set[str] = set()
+    for op in WITH_GRADIENT:
+        with changed(op, grad=flipped(op, None)):
+            if killed(lambda: [test_gradients.gradients_of_weights(net) for net in NETS()]):
+                seen.add(op.name)
+    # Without a word of this version behind them, or without a weight behind them; `log` is taken of data alone.
+    unused = {"sin", "cos", "pow", "cast", "exp", "log1p", "expand_dims", "sqrt", "minimum", "sigmoid", "softmax"}
+    assert {op.name for op in WITH_GRADIENT} - seen <= unused | UNSEEN
+
+
+def NETS() -> list[Any]:  # noqa: N802
+    """A few nets in which most ops meet."""
+    return [
+        small("dense 4 -> gelu -> dense 4 -> elu -> dense 3 -> selu\ndense 2 l1=0.1 l2=0.2", loss="mae(p, y)".replace("(p, y)", "")),
+        small("a = dense 4 -> softplus\na -> concat x -> reshape [2, 5] -> flatten -> dense 2 -> sigmoid", target="binary[2]", loss="xent"),
+        small("dropout 20% -> standardize -> dense 4 -> sigmoid -> softmax -> dense 3 -> relu -> dense 3 -> softmax", target="class(3)", loss="mcxent"),
+        small("dense 3 -> softmax", target="unit[3]", loss="mcxent"),
+    ]  # fmt: skip
+
+
+UNSEEN: set[str] = set()
+
+
+# Spellings ------------------------------------------------------------------------------------------------------------
+
+SPELLED = [op for op in OPS.values() if isinstance(op.numpy, str) and op.cases]
+BOOLEAN = {"greater", "less", "greater_equal", "less_equal", "equal", "logical_and"}
+# Of these a sign would not change the type that is checked, or they return several results.
+SPOILT = [op for op in SPELLED if op.name not in {"softmax_mcxent", "clip_by_norm"}]
+
+
+@pytest.mark.parametrize("op", SPOILT, ids=lambda op: op.name)
+def test_a_spoilt_spelling_is_seen(op: Op):
+    wrong = f"np.logical_not({op.numpy})" if op.name in BOOLEAN else f"-({op.numpy})"
+    with changed(op, numpy=wrong):
+        assert killed(lambda: value_checks(op)), f"nobody saw that the page computes -{op.name}"
+
+
+GRAPHED = [op for op in OPS.values() if op.onnx is not None and op.cases and op.name not in BOOLEAN]
+
+
+@pytest.mark.parametrize("op", GRAPHED, ids=lambda op: op.name)
+def test_a_spoilt_node_is_seen(op: Op):
+    def wrong(g: Any, eq: Any, *names: str) -> Any:
+        found = g.node(op.onnx, *names) if isinstance(op.onnx, str) else op.onnx(g, eq, *names)
+        return tuple(g.Neg(n) for n in found) if isinstance(found, tuple) else g.Neg(found)
+
+    with changed(op, onnx=wrong):
+        assert killed(lambda: graph_checks(op)), f"nobody saw that the graph computes -{op.name}"
+
+
+# Mistakes that people make --------------------------------------------------------------------------------------------
+
+
+def mean_without_count(b: Backward, g: Tensor) -> tuple[Tensor, ...]:
+    return (OPS["total"].grad(b, g)[0],)  # pyright: ignore[reportOptionalCall]
+
+
+def square_net() -> Any:
+    return small("dense 6 -> tanh\ndense 2")
+
+
+NET_MISTAKES: dict[str, tuple[Op, dict[str, Any]]] = {
+    "1/N is missing": (mean, {"grad": mean_without_count}),
+    "the weight is not transposed": (matmul, {"grad": lambda b, g: (_untransposed(b, g), transpose(b.args[0]) @ g)}),
+    "softmax without its sum": (softmax, {"grad": lambda b, g: (b.results[0] * g,)}),
+    "tanh' of the argument": (OPS["tanh"], {"grad": lambda b, g: (g * (1 - OPS["square"](b.args[0])),)}),
+}
+
+
+def _untransposed(b: Backward, g: Tensor) -> Tensor:
+    right = b.args[1]
+    return g @ (right if right.shape[0] == right.shape[1] else transpose(right))
+
+
+@pytest.mark.parametrize("name", NET_MISTAKES)
+def test_a_mistake_in_a_gradient_is_seen(name: str):
+    op, facts = NET_MISTAKES[name]
+    net = small("dense 6 -> tanh -> dense 6 -> softmax\ndense 2")
+    test_gradients.gradients_of_weights(net)
+    with changed(op, **facts):
+        assert killed(lambda: test_gradients.gradients_of_weights(net)), name
+
+
+WRONG_TEXT = {
+    "the order of beta1 and beta2": ("adam", {"beta1": "BETA2", "beta2": "BETA1"}),
+}
+
+
+def swapped(function: Callable[..., Any], one: str, other: str) -> Callable[..., Any]:
+    """A word's function that takes two of its options for each other."""
+    return lambda *args, **options: function(*args, **{**options, one: options[other], other: options[one]})
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [("adam", "beta1", "beta2"), ("adamw", "lr", "weight_decay"), ("rmsprop", "decay", "lr"), ("nesterovs", "lr", "momentum")],
+)
+def test_options_mistaken_for_each_other_are_seen(name: str, one: str, other: str):
+    word = WORDS["updater", name]
+    use = Use(word, name, {})
+    test_updaters.test_updater(use)
+    with changed(word, options=word.options, operands=word.operands, function=swapped(word.function, one, other)):
+        assert killed(lambda: test_updaters.test_updater(use))
+
+
+def without_correction(w: Tensor, g: Tensor, state: Any, clock: Any, **options: Any) -> Any:
+    """Adam as it is often written from memory: without the moments freed of their start."""
+    later = type(clock)(clock.step + 100_000, clock.epoch)
+    return WORDS["updater", "adam"].function.__wrapped__(w, g, state, later, **options)
+
+
+def test_a_missing_bias_correction_is_seen():
+    word = WORDS["updater", "adam"]
+    right = word.function
+    without_correction_ = lambda w, g, s, clock, **o: right(w, g, s, type(clock)(clock.step + 10**5, clock.epoch), **o)  # noqa: E731
+    with changed(word, options=word.options, function=without_correction_):
+        assert killed(lambda: test_updaters.test_updater(Use(word, "adam", {})))
+
+
+def test_a_wrong_word_is_seen():
+    """An activation, a loss and a layer that compute a little else."""
+    relu, mse, dense = (WORDS[k] for k in (("activation", "relu"), ("loss", "mse"), ("layer", "dense")))
+    with changed(relu, options=relu.options, function=lambda x: OPS["maximum"](x, 0.01)):
+        assert killed(lambda: test_words.test_activation_value(Use(relu, "relu", {})))
+    right = mse.function
+    with changed(mse, options=mse.options, function=lambda p, y: 0.5 * right(p, y)):
+        assert killed(lambda: test_words.test_loss_value(Use(mse, "mse", {}), "f32"))
+    layer = dense.function
+    with changed(dense, options=dense.options, operands=dense.operands, function=lambda x, **o: layer(-x, **o)):
+        assert killed(lambda: test_words.test_layer_value(Use(dense, "dense 8", {"units": 8})))
+
+
+def test_a_net_trained_on_transposed_targets_is_seen():
+    """The numeric gradient itself depends on every number of the batch."""
+    net = judged_net(Use(WORDS["loss", "mse"], "mse", {}), "f32")
+    made, rng = module(net), np.random.default_rng(0)
+    (x,), (y,) = batch(net, rng)
+    p = weights(made, net, rng, (x,))
+
+    def gradient(targets: Array) -> Array:
+        return numeric_gradient(lambda w: float(made.loss_and_grads({**p, "b2": w}, x, targets)[0]), p["b2"])
+
+    assert not np.allclose(gradient(y), gradient(y[::-1, ::-1]))
