@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..codegen import serialized, to_numpy, to_onnx, to_step
 from ..dsl import Net
 from ..dsl.diagnostics import refuse
 from ..runtime import Trainer, trainer_of
-from ..runtime.files import write_atomically
+from ..runtime.files import remove_leftovers, write_atomically
 
 MANIFEST = "netc.manifest.json"
 
@@ -59,33 +59,48 @@ def trainer(net: Net, text: str) -> Trainer:
     return trainer_of(text, f"{net.name}.py")
 
 
+def file_names(net: Net) -> list[str]:
+    """The names of the files that a net's spec wants."""
+    ends = {"numpy": ".py", "inference": ".onnx", "step": ".step.onnx"}
+    return [f"{net.name}{end}" for want, end in ends.items() if want in net.wanted] + [f"{net.name}.npz"]
+
+
 def write(folder: Path, files: Mapping[str, bytes], force: bool) -> None:
     """Write files and the manifest of their hashes; SpecError where one was edited since, unless `force`."""
     if not force:
         refuse_edited(folder, files)
     folder.mkdir(parents=True, exist_ok=True)
-    hashes = {**_manifest(folder), **{name: _hash(content) for name, content in files.items()}}
+    remove_leftovers(folder, (*files, MANIFEST))
+    hashes = _manifest(folder)
+    new = {name: [_hash(content)] for name, content in files.items()}
+    # While files are being replaced the manifest knows both, so that no crash makes one of ours look edited.
+    _write_manifest(folder, hashes | {name: [*hashes.get(name, []), *digest] for name, digest in new.items()})
     for name, content in files.items():
         write_atomically(folder / name, lambda file, content=content: file.write(content))
-    text = json.dumps(dict(sorted(hashes.items())), indent=2) + "\n"
-    write_atomically(folder / MANIFEST, lambda file: file.write(text.encode()))
+    _write_manifest(folder, hashes | new)
 
 
-def refuse_edited(folder: Path, names: Mapping[str, bytes] | list[str]) -> None:
+def refuse_edited(folder: Path, names: Iterable[str]) -> None:
     """SpecError where a file of these names is not as netc wrote it."""
     hashes = _manifest(folder)
     for name in names:
         path = folder / name
-        if path.exists() and _hash(path.read_bytes()) != hashes.get(name):
+        if path.exists() and _hash(path.read_bytes()) not in hashes.get(name, []):
             why = "was edited since netc wrote it" if name in hashes else "was not written by netc"
             help = "build into another folder with -o, or overwrite it with --force"
             raise refuse("edited-file", f"{path} {why}, and would be overwritten", help)
 
 
-def _manifest(folder: Path) -> dict[str, str]:
+def _write_manifest(folder: Path, hashes: Mapping[str, list[str]]) -> None:
+    text = json.dumps({name: " ".join(digests) for name, digests in sorted(hashes.items())}, indent=2) + "\n"
+    write_atomically(folder / MANIFEST, lambda file: file.write(text.encode()))
+
+
+def _manifest(folder: Path) -> dict[str, list[str]]:
+    """The hashes that each file may have: one, or two where a crash left open which of them it has."""
     try:
         found: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {str(name): str(digest) for name, digest in found.items()}
+        return {str(name): str(digests).split() for name, digests in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}
 

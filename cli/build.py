@@ -33,7 +33,7 @@ def command(
     as_object: bool,
 ) -> None:
     """Build the artifacts of a spec, execute them and prove them equal."""
-    from .artifacts import compile_net, refuse_edited, trainer, write
+    from .artifacts import compile_net, file_names, refuse_edited, trainer, write
     from .proof import prove
     from .show_proof import render
 
@@ -48,7 +48,8 @@ def command(
     first = trainer(net, text).init(net.train["seed"])
     given = load_weights(weights, first) if weights else first
     if not force:
-        refuse_edited(folder, [f"{net.name}{end}" for end in (".py", ".onnx", ".step.onnx", ".npz")])
+        _refuse_run(folder, net.name)
+        refuse_edited(folder, file_names(net))
     made = compile_net(net, given, weights is not None, opset, text)
     proof = prove(net, text, made.model, made.step, given, weights is not None)
     files = made.files()
@@ -63,6 +64,16 @@ def command(
         click.echo("\n".join(_said(net, folder, files, weights is not None)) if proof.ok else "")
     if not proof.ok:
         raise RuntimeError("the artifacts differ from each other; nothing was written")
+
+
+def _refuse_run(folder: Path, name: str) -> None:
+    """Fault where the folder holds what `netc train` wrote: its weights would be overwritten with untrained ones."""
+    from ..runtime import Fault
+    from ..runtime.checkpoint import path_of
+
+    if path_of(folder, name).exists():
+        help = "build into another folder with -o, or overwrite its artifacts with --force"
+        raise Fault("run-exists", f"it holds the results of training {name}", str(folder), help)
 
 
 def _result(net: Net, folder: Path, files: dict[str, bytes]) -> dict[str, Any]:

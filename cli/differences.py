@@ -1,9 +1,9 @@
 """Comparing a graph's values with the file's: the error of each named value, its limit, and whether it says anything.
 
 The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|); a graph may
-err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so that a value is compared a second
-time on its own scale, a weight by how far the step moves it: there max |a - exact| / max |exact| may be as much as
-max(1e-3, 8 times the float32 file's own).
+err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so a value is compared once more on
+its own scale, a weight by how far the step moves it: where the float32 file has max |a - exact| / max |exact| <= 1e-4,
+the graph may have 1e-3, both besides what the rounding of the stored number takes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import numpy as np
 from ..runtime.fields import Array
 
 FLOOR = 1e-5
-RELATIVE_FLOOR = 1e-3
 FACTOR = 8.0
-# Where the float32 file itself errs by more than this, agreement with it says nothing.
-CLEAR = 1e-2
+RELATIVE = 1e-3
+# Where the float32 file itself errs by more than this on a value's own scale, agreement with it says nothing.
+CLEAR = 1e-4
+# The rounding of a number to float32, in shares of it, and how much of a move it may be.
+ROUNDING = 2.0**-24
+LARGEST_ROUNDING = 1e-2
 
 Status: TypeAlias = Literal["ok", "differs", "not proven"]
 
@@ -37,11 +40,6 @@ class Difference:
     def ok(self) -> bool:
         """Whether the graph is as near to the float64 file as it has to be."""
         return self.error <= self.limit
-
-    @property
-    def clear(self) -> bool:
-        """Whether float32 shows the value at all."""
-        return self.own <= CLEAR
 
     @property
     def ratio(self) -> float:
@@ -96,6 +94,7 @@ class _Entry:
     compared: int = 0
     differences: list[Difference] = field(default_factory=list[Difference])
     relatives: list[Difference] = field(default_factory=list[Difference])
+    decided: set[Any] = field(default_factory=set[Any])
     signal: bool = False
     wrong: str = ""
     silent: str = "it has no value that is finite"
@@ -117,14 +116,15 @@ class Ledger:
         elif np.all(np.isfinite(values.exact)):
             _measure(entry, values, examples)
 
-    def count(self, name: str, what: str, wrong: int, checked: int, varied: bool) -> None:
-        """Count decisions that are not the file's among those that a clear margin leaves no doubt of."""
+    def count(self, name: str, what: str, wrong: int, decided: list[Any]) -> None:
+        """Count decisions that are not the file's among `decided`, those that a clear margin leaves no doubt of."""
         entry = self._entries.setdefault((name, what), _Entry(what, silent="no decision is clear, or all are the same"))
         entry.compared += 1
         entry.differences.append(Difference(float(wrong), 0.0, 0.0))
-        entry.signal |= varied
+        entry.decided.update(decided)
+        entry.signal = len(entry.decided) > 1
         if wrong:
-            entry.wrong = f"{wrong} of {checked} are not what the file's predictions say"
+            entry.wrong = f"{wrong} of {len(decided)} are not what the file's predictions say"
 
     @property
     def rows(self) -> list[Row]:
@@ -142,24 +142,28 @@ def _misfit(values: Values) -> str:
 
 
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
-    largest = _largest(values.exact)
-    entry.differences.append(_difference(values, max(1.0, largest), FLOOR))
-    start = 0.0 if values.start is None else values.start.astype(np.float64)
-    moves = Values(values.graph - start, values.file - start, values.exact - start)
-    scale = _largest(moves.exact)
+    scale = max(1.0, _largest(values.exact))
+    own, error = _largest(values.file - values.exact) / scale, _largest(values.graph - values.exact) / scale
+    entry.differences.append(Difference(error, own, max(FLOOR, FACTOR * own)))
+    relative = _relative(values)
     silent = _silence(values, examples)
-    if scale:
-        relative = _difference(moves, scale, RELATIVE_FLOOR)
+    if relative is not None:
         entry.relatives.append(relative)
-        silent = silent or ("" if relative.clear else "it is, or moves by, less than float32 shows")
+    else:
+        silent = silent or "it is, or moves by, less than float32 shows"
     entry.signal |= not silent
     entry.silent = silent or entry.silent
 
 
-def _difference(values: Values, scale: float, floor: float) -> Difference:
-    own = _largest(values.file - values.exact) / scale
-    error = _largest(values.graph - values.exact) / scale
-    return Difference(error, own, max(floor, FACTOR * own))
+def _relative(values: Values) -> Difference | None:
+    """The comparison on the value's own scale; None where float32 does not show it."""
+    start = 0.0 if values.start is None else values.start.astype(np.float64)
+    scale = _largest(values.exact - start)
+    rounding = ROUNDING * _largest(values.exact) / scale if scale else math.inf
+    own = _largest(values.file - values.exact) / scale if scale else math.inf
+    if rounding > LARGEST_ROUNDING or own > CLEAR + rounding:
+        return None
+    return Difference(_largest(values.graph - values.exact) / scale, own, RELATIVE + 2 * rounding)
 
 
 def _largest(array: Any) -> float:

@@ -78,7 +78,8 @@ def _runtime_fault(error: Exception, as_object: bool) -> int:
     from ..runtime.errors import Fault, Interrupted
 
     if isinstance(error, Interrupted):
-        click.echo(str(error), err=True)
+        saved = f"saved in {error.checkpoint}: go on with --resume" if error.checkpoint else "nothing is saved"
+        click.echo(f"{error}; {saved}", err=True)
         return INTERRUPTED
     if isinstance(error, Fault):
         show.failure([Diagnostic(error.code, error.message, None, error.help, where=error.where)], as_object)

@@ -6,15 +6,15 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .differences import FLOOR, RELATIVE_FLOOR, Row
+from .differences import FLOOR, RELATIVE, Row
 from .proof import Proof
 from .show import table
 from .slopes import Slope
 
 # Beyond so many rows only the worst are shown.
-MOST_ROWS = 14
-MOST_SLOPES = 8
-MOST_REASONS = 6
+MOST_ROWS = 12
+MOST_SLOPES = 6
+MOST_REASONS = 5
 
 Each = TypeVar("Each", Row, Slope)
 
@@ -87,4 +87,4 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _short(number: float) -> str:
     """A limit: the round ones as they are written."""
-    return f"{number:.0e}" if number in (FLOOR, RELATIVE_FLOOR) else f"{number:.1e}"
+    return f"{number:.0e}" if number in (FLOOR, RELATIVE) else f"{number:.1e}"

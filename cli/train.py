@@ -45,7 +45,7 @@ def command(
     """Train a spec on its data; write the trained artifacts and run the exported model."""
     from ..codegen import to_numpy
     from ..runtime import load_weights, prepare_folder, read, train
-    from .artifacts import refuse_edited, trainer
+    from .artifacts import file_names, refuse_edited, trainer
     from .progress import Bar, watcher
 
     net, report = read_spec(spec, defines, memory)
@@ -56,7 +56,7 @@ def command(
     own = trainer(net, text)
     examples = read(metadata, sources, None if spec == "-" else Path(spec).parent)
     if not force:
-        refuse_edited(folder, [f"{net.name}{end}" for end in (".py", ".onnx", ".step.onnx", ".npz")])
+        refuse_edited(folder, file_names(net))
     prepare_folder(folder, net.name, resume=resume, force=force)
     started = load_weights(weights, own.init(own.seed)) if weights else None
     chosen = _engine(net, own, engine, provider, threads)

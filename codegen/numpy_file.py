@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jinja2
 
 from ..dsl.ir import Input, Program
-from ..dsl.net import Field, Net
-from .about import docstring, escape, layer_table, provenance
+from ..dsl.net import Net
+from . import head
+from .about import escape
 from .body import Body, Names, Statement, assignments, kernel_name
 from .gradients import CLIP, loss_and_grads
 from .simplify import simplify
@@ -53,15 +55,15 @@ class _Page:
         trains = "update" in programs
         page: dict[str, Any] = {
             "name": net.name,
-            "docstring": self._docstring(trains),
+            "docstring": head.page_docstring(net, trains),
             "trains": trains,
-            "fields": self._fields(),
-            "settings": self._settings() if trains else [("SEED", net.train["seed"])],
-            "literals": self._literals(),
+            "fields": head.fields(net),
+            "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
+            "literals": head.literals(net),
             "has_state": bool(net.states),
             "init": self._init(),
             "fit": self._fit() if "fit" in programs else "",
-            "predict": self._returning("predict", f"Return {_outputs_text(net)} of a batch."),
+            "predict": self._returning("predict", f"Return {_outputs_text(net)} for a batch."),
         }
         page |= self._training() if trains else {}
         page["modules"] = self._modules(page)
@@ -81,7 +83,7 @@ class _Page:
             "loss_and_grads": self._loss_and_grads(gradient),
             "updater": net.updater,
             "init_updater": self._init_updater(),
-            "some_trained": self._some_trained(),
+            "some_trained": head.some_trained(net),
             "update": self._update(),
             "metrics": self._metrics() if self._measured() else "",
             "penalty": self._returning("penalty", "Return what l1 and l2 add to the loss.")
@@ -100,57 +102,12 @@ class _Page:
         """Whether anything is reported beside the training loss."""
         return bool(self.net.train["validation"]) or len(self.net.programs["metrics"].results) > 1
 
-    def _fields(self) -> list[str]:
-        lines = wrap("INPUTS = {", [_range(f) for f in self.net.inputs], "}")
-        lines += wrap("TARGETS = {", [_range(f) for f in self.net.targets], "}")
-        remark = "  # lowest, highest, type"
-        if len(lines[0] + remark) > WIDTH:
-            return [remark.strip(), *lines]
-        return [lines[0] + remark, *lines[1:]]
-
-    def _some_trained(self) -> list[str]:
-        """The names of the trained weights, where these are not all that `init` returns."""
-        net = self.net
-        if len(net.trained) == len(net.weights) and not net.states:
-            return []
-        if len(net.trained) == 1:
-            return [f"TRAINED = ({quote(net.trained[0])},)"]
-        return wrap("TRAINED = (", [quote(name) for name in net.trained], ")")
-
-    # The head ---------------------------------------------------------------------------------------------------------
-
-    def _docstring(self, trains: bool) -> str:
-        net = self.net
-        lines = [f"{net.name}: {net.doc.splitlines()[0] if net.doc else _summary(net)}", ""]
-        lines += [*net.doc.splitlines()[1:], ""] if "\n" in net.doc else []
-        lines += textwrap.wrap(provenance(net), WIDTH)
-        names = ", ".join(f.name for f in (*net.inputs, *net.targets))
-        if trains:
-            lines += ["", *_usage(net.name, names)]
-        for field in (*net.inputs, *net.targets):
-            if field.labels or field.doc:
-                lines += ["", *textwrap.wrap(_field_text(field), WIDTH)]
-        return docstring([*lines, "", *layer_table(net)])
-
-    def _settings(self) -> list[tuple[str, str]]:
-        names = [k for k, v in self.net.train.items() if v]
-        names.sort(key=["epochs", "batch", "seed", "validation", "early_stop", "clip_norm"].index)
-        settings = [(name.upper(), repr(self.net.train[name])) for name in names]
-        if "SEED" not in dict(settings):
-            settings.append(("SEED", "0"))
-        read = {e.attrs["name"] for e in simplify(self.net.programs["update"]).equations if e.op.name == "constant"}
-        return [*settings, *((s.name, repr(_short(s.number))) for s in self.net.settings if s.name in read)]
-
-    def _literals(self) -> list[str]:
-        found: list[str] = []
-        for equation in self.net.programs["init"].equations:
-            if equation.op.name == "literal":
-                found += _nested(f"{equation.attrs['name']} = ", equation.attrs["values"].tolist(), 0, "")
-        return found
-
     def _modules(self, page: dict[str, Any]) -> list[str]:
-        text = "\n".join(str(v) for v in page.values()) + "\n".join(_source(k) for k in self.kernels.values())
-        modules = ["hashlib", *(["math"] if "math." in text else [])]
+        code = [str(v) for name, v in page.items() if name != "docstring"]
+        code += [_source(k) for k in self.kernels.values()]
+        # What stands behind # is a comment, where the spec may say anything.
+        uses_math = re.search(r"^[^#]*\bmath\.", "\n".join(code), re.MULTILINE)
+        modules = ["hashlib", *(["math"] if uses_math else [])]
         return [*modules, *(["os", "sys"] if page["trains"] else [])]
 
     # Functions --------------------------------------------------------------------------------------------------------
@@ -165,7 +122,7 @@ class _Page:
         return body, called
 
     def _function(
-        self, name: str, program: Program, doc: str, roles: tuple[str, ...], own: tuple[str, ...], defaults: str = ""
+        self, name: str, program: Program, doc: str, roles: tuple[str, ...], own: tuple[str, ...]
     ) -> tuple[list[str], Body, dict[str, str]]:
         """The head of a function: its signature, docstring, and the lines that bring its inputs into shape."""
         body, called = self._body(program, own)
@@ -261,7 +218,7 @@ class _Page:
         if not self.net.moments:
             return ["    return {}"]
         loops = [
-            f"for name in {'TRAINED' if self._some_trained() else 'p'}",
+            f"for name in {'TRAINED' if head.some_trained(self.net) else 'p'}",
             f"for part in {_tuple(self.net.moments)}",
         ]
         parts = ['f"{name}.{part}": np.zeros_like(p[name])', *loops]
@@ -323,58 +280,9 @@ def _tuple(names: Iterable[str]) -> str:
     return f"({', '.join(quoted)}{',' if len(quoted) == 1 else ''})"
 
 
-def _short(number: float) -> float | int:
-    return int(number) if float(number).is_integer() and abs(number) < 1e15 else number
-
-
-def _nested(head: str, value: Any, indent: int, tail: str) -> list[str]:
-    """A list of numbers as the page's style breaks it."""
-    pad = " " * indent
-    flat = f"{pad}{head}{_flat(value)}{tail}"
-    if len(flat) <= WIDTH or not isinstance(value, list):
-        return [flat]
-    inner = [line for item in cast("list[Any]", value) for line in _nested("", item, indent + 4, ",")]
-    return [f"{pad}{head}[", *inner, f"{pad}]{tail}"]
-
-
-def _flat(value: Any) -> str:
-    if not isinstance(value, list):
-        return repr(value)
-    return f"[{', '.join(map(_flat, cast('list[Any]', value)))}]"
-
-
-def _range(field: Field) -> str:
-    """The lowest and the highest number that a field may hold, and its type."""
-    low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
-    return f"{quote(field.name)}: ({low}, {high}, {'np.int64' if field.kind == 'class' else 'np.float32'})"
-
-
-def _bound(number: float) -> str:
-    return {float("-inf"): "-np.inf", float("inf"): "np.inf"}.get(number, repr(_short(number)))
-
-
-def _usage(name: str, names: str) -> list[str]:
-    commands = [
-        (f"python {name}.py DATA.npz", f"train on the arrays {names}; write {name}.npz"),
-        (f"python {name}.py DATA.npz --check", "compare the gradients with differences"),
-    ]
-    return [f"    {command:<{len(commands[1][0])}}    {what}" for command, what in commands]
-
-
-def _summary(net: Net) -> str:
-    said = ", ".join(o.name for o in net.outputs)
-    return f"from {', '.join(f.name for f in net.inputs)} to {said}"
-
-
 def _outputs_text(net: Net) -> str:
-    return " and ".join(o.name for o in net.outputs)
-
-
-def _field_text(field: Field) -> str:
-    parts = [field.name + ":", field.doc.replace("\n", " ")] if field.doc else [field.name + ":"]
-    if field.labels:
-        parts.append(", ".join(f"{i} {label}" for i, label in enumerate(field.labels)))
-    return " ".join(parts)
+    said = {"class": "the class probabilities of {}", "binary": "the probability of {}"}
+    return " and ".join(said.get(o.target.kind if o.target else "", "{}").format(o.name) for o in net.outputs)
 
 
 def _source(kernel: Callable[..., object]) -> str:

@@ -11,12 +11,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..dsl import ops
-from ..dsl.ir import OPS, Equation, Tensor
+from ..dsl.ir import OPS, Equation, Tensor, Value
 from ..dsl.ops.elementwise import is_constant
 
 
 class Rewriter(Protocol):
-    """The builder that applies rules as it emits."""
+    """The builder that applies rules as it emits.
+
+    `copies` remembers of which scalar a value is a copy, so that a long chain is not walked again at each of its links.
+    """
+
+    copies: dict[Value, Tensor | None]
 
     def producer(self, x: Tensor) -> Equation | None:
         """The equation that assigns x."""
@@ -155,17 +160,23 @@ def _wide(x: Tensor, y: Tensor) -> Any:
 
 def uniform(b: Rewriter, x: Tensor) -> Tensor | None:
     """The scalar of which every element of x is a copy, where that is known."""
+    if x.value not in b.copies:
+        b.copies[x.value] = _copied(b, x)
+    return b.copies[x.value]
+
+
+def _copied(b: Rewriter, x: Tensor) -> Tensor | None:
     if not x.shape:
         return x
     for op in ("broadcast_like", "expand_dims", "reshape"):
         inner = b.args(x, op)
         if inner:
             return uniform(b, inner[0])
-    for op in ("mul", "div"):
-        parts = b.args(x, op)
-        left, right = (uniform(b, part) for part in parts) if parts else (None, None)
-        if left is not None and right is not None:
-            return OPS[op](left, right)
+    for op in ("mul", "div", "neg"):
+        parts = b.args(x, op) or ()
+        scalars = [s for part in parts if (s := uniform(b, part)) is not None]
+        if scalars and len(scalars) == len(parts):
+            return OPS[op](*scalars)
     return None
 
 

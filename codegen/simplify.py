@@ -21,6 +21,7 @@ class Simplifier(Builder):
         self.known: dict[Value, Tensor] = {i.value: Tensor(self, i.value) for i in program.inputs}
         self.producers: dict[Value, Equation] = {}
         self.seen: dict[Any, Any] = {}
+        self.copies: dict[Value, Tensor | None] = {}
         for equation in program.equations:
             self.replay(equation)
 

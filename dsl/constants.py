@@ -12,6 +12,9 @@ from .syntax import Binary, Boolean, Expr, Items, Name, Number, Text, Unary, Win
 
 # Larger whole numbers have no use in a spec, and their arithmetic could take for ever.
 LARGEST = 2**53
+HELP = "a constant is made of numbers, strings, true, false, lists, and arithmetic on numbers"
+
+NOTHING: Mapping[str, str] = {}
 
 Constant = int | float | bool | str | tuple[Any, ...]
 
@@ -46,33 +49,54 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def evaluate(expr: Expr, names: Mapping[str, Constant], report: Report) -> Constant:
-    """The value of a constant expression; NotConstantError, after a diagnostic, where it has none."""
+def evaluate(
+    expr: Expr, names: Mapping[str, Constant | None], report: Report, declared: Mapping[str, str] = NOTHING
+) -> Constant:
+    """The value of a constant expression; NotConstantError, after a diagnostic, where it has none.
+
+    A name whose value is None is at fault itself, and was reported. `declared` says what other names are.
+    """
+
+    def value(inner: Expr) -> Constant:
+        return evaluate(inner, names, report, declared)
+
     match expr:
-        case Number() | Text() | Boolean():
+        case Number():
+            return _checked(expr, lambda: expr.value, report)
+        case Text() | Boolean():
             return expr.value
         case Window():
             return expr.sizes
         case Items():
-            return tuple(evaluate(item, names, report) for item in expr.items)
+            return tuple(value(item) for item in expr.items)
         case Name():
-            return _named(expr, names, report)
+            return _named(expr, names, report, declared)
         case Unary():
-            return _checked(expr, lambda: _negate(expr.op, evaluate(expr.operand, names, report)), report)
+            operand = value(expr.operand)
+            return _checked(expr, lambda: _negate(expr.op, operand), report)
         case Binary():
-            left, right = evaluate(expr.left, names, report), evaluate(expr.right, names, report)
+            left, right = value(expr.left), value(expr.right)
             return _checked(expr, lambda: _combine(expr.op, left, right), report)
         case _:
             report.error("not-constant", "this is not a constant", expr.place, "write a number, or the name of a let")
             raise NotConstantError
 
 
-def _named(expr: Name, names: Mapping[str, Constant], report: Report) -> Constant:
+def _named(
+    expr: Name, names: Mapping[str, Constant | None], report: Report, declared: Mapping[str, str]
+) -> Constant:
     if expr.id not in names:
-        help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
-        report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)
+        if expr.id in declared:
+            message, help = f"{expr.id} is {declared[expr.id]}, and a constant is needed here", "write a number"
+            report.error("not-constant", message, expr.place, help)
+        else:
+            help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
+            report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)
         raise NotConstantError
-    return names[expr.id]
+    value = names[expr.id]
+    if value is None:
+        raise NotConstantError
+    return value
 
 
 def _number(value: Constant) -> bool:
@@ -98,10 +122,16 @@ def _combine(op: str, left: Constant, right: Constant) -> Constant:
 def _checked(expr: Expr, compute: Callable[[], Constant], report: Report) -> Constant:
     try:
         value = compute()
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
-        report.error("bad-constant", f"this has no value: {error}", expr.place)
+    except (TypeError, ValueError) as error:
+        report.error("bad-constant", f"this has no value: {error}", expr.place, HELP)
         raise NotConstantError from None
+    except ZeroDivisionError:
+        report.error("bad-constant", "this has no value: it divides by zero", expr.place, "change the divisor")
+        raise NotConstantError from None
+    except OverflowError:
+        value = math.inf
     if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) > LARGEST):
-        report.error("bad-constant", "this number is too large", expr.place, "a number lies below 2^53")
+        help = "whole numbers reach to 2^53, others to 1.8e308"
+        report.error("bad-constant", "this number is too large", expr.place, help)
         raise NotConstantError
     return value

@@ -10,10 +10,10 @@ from .assemble import assemble
 from .constants import Constant, NotConstantError, evaluate
 from .diagnostics import Report, SpecError, refuse
 from .net import Net
-from .parse import parse
+from .parse import SIZE_LIMIT, parse
 from .resolve import resolve
 from .source import Place, Source
-from .syntax import Let
+from .syntax import Let, Name
 
 __all__ = ["check", "defined", "load", "load_text", "vocabulary"]
 
@@ -47,12 +47,23 @@ def load_text(
 def read_text(path: Path) -> str:
     """The text of a spec file; SpecError where it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            # What is longer than any spec may be is refused by parse, and need not be read to its end.
+            return decoded(file.read(4 * SIZE_LIMIT + 4), str(path))
     except OSError as error:
-        raise refuse("unreadable", f"{path} cannot be read: {error.strerror}") from None
+        help = "give the path of a .net file, or - for standard input"
+        raise refuse("unreadable", f"{path} cannot be read: {error.strerror}", help) from None
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a spec; SpecError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
-        raise refuse("unreadable", message, "save it as UTF-8") from None
+        if len(data) > SIZE_LIMIT:
+            return data.decode("utf-8-sig", "replace")
+        message = f"{name} is not UTF-8: byte {error.start:,} is {data[error.start]:#04x}"
+        raise refuse("unreadable", message, "a spec is text; save it as UTF-8") from None
 
 
 def check(
@@ -63,29 +74,45 @@ def check(
 ) -> tuple[Net | None, Report]:
     """The net, or None, and everything that there is to say of the spec."""
     report = Report()
+    values = _defined(defines or {}, report)
     try:
         tree = parse(source)
-        values = {name: defined(name, text) for name, text in (defines or {}).items()}
     except SpecError as error:
-        report.diagnostics += error.diagnostics
+        report.diagnostics[:0] = error.diagnostics
         return None, report
     spec = resolve(tree, values, folder, report, Place(source, 0, 0))
-    if any(d.code == "not-yet" for d in report.diagnostics):
+    if any(d.code == "not-yet" for d in report.diagnostics) or not (spec.name or spec.chains or spec.fields):
         # The rest of such a spec leans on what is not there; more errors would only mislead.
         return None, report
-    return assemble(spec, source, values, memory), report
+    return assemble(spec, source, {k: v for k, v in values.items() if v is not None}, memory), report
+
+
+def _defined(defines: Mapping[str, str], report: Report) -> dict[str, Constant | None]:
+    """The values of -D; one at fault is None."""
+    values: dict[str, Constant | None] = {}
+    for name, text in defines.items():
+        try:
+            values[name] = defined(name, text)
+        except SpecError as error:
+            report.diagnostics += error.diagnostics
+            values[name] = None
+    return values
 
 
 def defined(name: str, text: str) -> Constant:
-    """The value of `-D NAME=VALUE`."""
+    """The value of `-D NAME=VALUE`; SpecError where it has none."""
+    if not name.isidentifier() or not name.isascii():
+        raise refuse("unknown-define", f"-D {name}: this cannot be the name of a let", "write -D width=64")
     source = Source(f"-D {name}", f"let {name} = {text}")
+    whole = Place(source, len(source.text) - len(text), len(source.text))
     report = Report()
-    (sentence,) = parse(source).sentences or (None,)
-    if not isinstance(sentence, Let):
-        report.error("bad-constant", "this is not a value", Place(source, 0, len(source.text)))
+    sentences = parse(source).sentences
+    if len(sentences) != 1 or not isinstance(sentences[0], Let) or isinstance(sentences[0].value, Name):
+        help = 'a value is a number, true, false, or a string in double quotes'
+        report.error("bad-constant", "this is not a value", whole, help)
     else:
         try:
-            return evaluate(sentence.value, {}, report)
+            return evaluate(sentences[0].value, {}, report)
         except NotConstantError:
             pass
     raise SpecError(report.ordered())

@@ -9,30 +9,35 @@ from typing import Any
 import numpy as np
 
 from .archive import read_entry
-from .constants import Constant, NotConstantError, evaluate
+from .constants import LARGEST, NOTHING, Constant, NotConstantError, evaluate
+from .declared import a_kind, unsafe
 from .diagnostics import Report, did_you_mean, listed
 from .ir import Tensor
 from .ops import literal
 from .source import Place
-from .syntax import Argument, Call, Expr, Items, Name, Number, Text, Unary
+from .syntax import Argument, Binary, Boolean, Call, Expr, Items, Name, Number, Text, Unary, Window
 from .words import WORDS, Fresh, Init, Kind, Option, Word, WordError, find, names
 
 # Numbers that a spec may list, or take from an archive, for one weight: they are printed into the trainer.
 LARGEST_LITERAL = 65_536
+
+# The graphs compute in float32; a number outside of its range would become infinite, or 0.
+LARGEST_REAL, SMALLEST_REAL = (float(getattr(np.finfo(np.float32), end)) for end in ("max", "tiny"))
 
 
 @dataclass
 class Scope:
     """What the arguments of a spec may name, and where their faults are reported."""
 
-    constants: Mapping[str, Constant]
+    constants: Mapping[str, Constant | None]
     report: Report
     folder: str | None = None
-    literals: dict[str, Any] = field(default_factory=lambda: {})
+    # What each name is that is no constant.
+    declared: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def number(self, expr: Expr) -> Constant:
         """The value of a constant expression."""
-        return evaluate(expr, self.constants, self.report)
+        return evaluate(expr, self.constants, self.report, self.declared)
 
     def fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:
         """Report an error and return what to raise."""
@@ -56,23 +61,30 @@ def bind(
     arguments: Iterable[Argument],
     place: Place,
     scope: Scope,
+    keyed: Mapping[str, Option] | None = None,
+    example: str = "",
 ) -> dict[str, Any]:
-    """The options of a use, with defaults; NotConstantError, after every diagnostic, where one does not fit."""
+    """The options of a use, with defaults; NotConstantError, after every diagnostic, where one does not fit.
+
+    Positional arguments fill the options of `table` in order; those of `keyed` are given by name alone.
+    """
+    every = {**table, **(keyed or {})}
     given: dict[str, Argument] = {}
-    positional = [name for name in table if not name.startswith("_")]
+    order = list(table)
     failed = False
     for argument in arguments:
-        key = argument.key or (positional[len(given)] if len(given) < len(positional) else None)
-        failed |= not _accept(subject, table, argument, key, given, scope)
-    for option in table.values():
+        key = argument.key or (order[len(given)] if len(given) < len(order) else None)
+        failed |= not _accept(subject, every, argument, key, given, scope)
+    for option in every.values():
         if option.required and option.name not in given and not failed:
             message = f"{subject} needs {option.name}: {option.kind.description}"
-            scope.report.error("missing-option", message, place)
+            help = f"as in: {example}" if example else f"give it {option.name}="
+            scope.report.error("missing-option", message, place, help)
             failed = True
-    values = {name: option.default for name, option in table.items()}
+    values = {name: option.default for name, option in every.items()}
     for name, argument in given.items():
         try:
-            values[name] = convert(table[name], argument.value, subject, scope)
+            values[name] = convert(every[name], argument.value, subject, scope)
         except NotConstantError:
             failed = True
     if failed:
@@ -91,14 +103,15 @@ def _accept(
     place = argument.key_place or argument.place
     if key is None:
         takes = f"takes {listed(table)}" if table else "takes no options"
-        scope.report.error("too-many-options", f"{subject} {takes}; this is one too many", place)
+        scope.report.error("too-many-options", f"{subject} {takes}; this is one too many", place, "take it away")
         return False
     if key not in table:
         help = did_you_mean(key, table) or (f"it takes {listed(table)}" if table else f"{subject} takes no options")
         scope.report.error("unknown-option", f"{subject} has no option {key}", place, help)
         return False
     if key in given:
-        scope.report.error("duplicate-option", f"{key} is given twice", place, "take one of them away")
+        first = "" if given[key].key else f", first as {_describe(given[key].value)} without its name"
+        scope.report.error("duplicate-option", f"{key} is given twice{first}", place, "take one of them away")
         return False
     given[key] = argument
     return True
@@ -116,12 +129,14 @@ class _Use:
     subject: str
     scope: Scope
 
-    def fail(self, found: str | None = None) -> NotConstantError:
+    def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
         found = found or f"this is {_describe(self.expr)}"
         message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
-        return self.scope.fail("bad-option", message, self.expr.place)
+        return self.scope.fail("bad-option", message, self.expr.place, help)
 
     def constant(self) -> Constant:
+        if isinstance(self.expr, Call):
+            raise self.fail()
         return self.scope.number(self.expr)
 
 
@@ -135,23 +150,40 @@ def _describe(expr: Expr) -> str:
             return f"the name {expr.id}"
         case Call():
             return f"the call {expr.word}(...)"
+        case Items():
+            return "a list"
+        case Window():
+            return f"the window {'x'.join(map(str, expr.sizes))}"
+        case Boolean():
+            return str(expr.value).lower()
         case _:
-            return "something else"
+            return "an expression"
 
 
 def _real(use: _Use) -> float:
-    value = use.constant()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise use.fail()
-    if not use.option.kind.holds(value):
-        raise use.fail(f"{value:g} is not")
+    value = _plain(use)
+    if value and not SMALLEST_REAL <= abs(value) <= LARGEST_REAL:
+        raise use.fail(f"{value:g} does not fit 32 bits", f"sizes go from {SMALLEST_REAL:.2g} to {LARGEST_REAL:.2g}")
     return float(value)
 
 
+def _plain(use: _Use) -> int | float:
+    value = use.constant()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise use.fail()
+    kind = use.option.kind
+    if not kind.holds(value):
+        percent = kind.high == 1 and 1 < value <= 100 and kind.holds(value / 100)
+        raise use.fail(f"{value:g} is not", f"write {value:g}% if that is meant" if percent else None)
+    return value
+
+
 def _whole(use: _Use) -> int:
-    value = _real(use)
-    if not value.is_integer():
+    value = _plain(use)
+    if not float(value).is_integer():
         raise use.fail(f"{value:g} is not")
+    if abs(value) > LARGEST:
+        raise use.fail(f"{value:g} is too large", "whole numbers reach to 2^53")
     return int(value)
 
 
@@ -174,75 +206,78 @@ def _sizes(use: _Use) -> tuple[int, ...]:
 def _identifier(use: _Use) -> str:
     if not isinstance(use.expr, Name):
         raise use.fail()
+    why = unsafe(use.expr.id)
+    if why:
+        raise use.scope.fail("unsafe-name", f"{why}; the artifacts use the name", use.expr.place, "choose another")
     return use.expr.id
 
 
 def _unit(use: _Use) -> str:
-    name = _identifier(use)
-    if name not in ("epoch", "step"):
+    if not isinstance(use.expr, Name) or use.expr.id not in ("epoch", "step"):
         raise use.fail()
-    return name
+    return use.expr.id
 
 
 def _rate(use: _Use) -> Rate:
     if not isinstance(use.expr, Call):
         return Rate(_real(use))
     word = word_or_fail("schedule", use.expr.word, use.expr.word_place, use.scope)
-    table = {**word.options, "per": PER}
-    options = bind(word.name, table, use.expr.arguments, use.expr.place, use.scope)
-    return Rate(None, word, options, use.expr.place)
+    place = use.expr.place
+    options = bind(word.name, word.options, use.expr.arguments, place, use.scope, {"per": PER}, word.example)
+    return Rate(None, word, options, place)
 
 
 def _init(use: _Use) -> Init:
-    expr = use.expr
-    if isinstance(expr, Items):
-        return _listed_init(use, np.array(_nested(use, expr), dtype=np.float64))
+    expr, scope = use.expr, use.scope
     if isinstance(expr, Call) and expr.word == "npz":
         return _archived_init(use, expr)
-    if isinstance(expr, Number | Unary) or (isinstance(expr, Name) and expr.id in use.scope.constants):
+    if isinstance(expr, Items | Number | Unary | Binary) or (isinstance(expr, Name) and expr.id in scope.constants):
+        value = scope.number(expr)
+        if isinstance(value, tuple):
+            return _listed_init(use, _nested(use, value))
         word, options = find("init", "constant"), {"value": _real(use)}
         assert word is not None
-    elif isinstance(expr, Name):
-        word, options = word_or_fail("init", expr.id, expr.place, use.scope), {}
-        options = bind(word.name, word.options, (), expr.place, use.scope)
+        return Init(word.name, lambda w: word.function(w, **options))
+    if isinstance(expr, Name):
+        name, place, arguments = expr.id, expr.place, ()
     elif isinstance(expr, Call):
-        word = word_or_fail("init", expr.word, expr.word_place, use.scope)
-        options = bind(word.name, word.options, expr.arguments, expr.place, use.scope)
+        name, place, arguments = expr.word, expr.word_place, expr.arguments
     else:
         raise use.fail()
+    word = word_or_fail("init", name, place, scope)
+    options = bind(word.name, word.options, arguments, expr.place, scope, None, word.example)
     return Init(word.name, lambda w: word.function(w, **options))
 
 
-def _nested(use: _Use, expr: Items) -> Any:
-    values = use.constant()
-
+def _nested(use: _Use, values: tuple[Any, ...]) -> Any:
     def check(value: Constant) -> Any:
         if isinstance(value, tuple):
             return [check(v) for v in value]
         if isinstance(value, bool | str):
-            raise use.scope.fail("bad-option", "a weight's values are numbers", expr.place)
+            raise use.scope.fail("bad-option", "a weight's values are numbers", use.expr.place, "as in [[1, 2], [3, 4]]")
         return value
 
-    nested = check(values)
     try:
-        np.array(nested, dtype=np.float64)
+        return np.array(check(values), dtype=np.float64)
     except ValueError:
         message = "the rows of this list differ in length"
-        raise use.scope.fail("bad-option", message, expr.place, "give every row as many numbers") from None
-    return nested
+        raise use.scope.fail("bad-option", message, use.expr.place, "give every row as many numbers") from None
 
 
 def _listed_init(use: _Use, values: Any) -> Init:
     """An initializer that sets the listed numbers, which must have the weight's shape."""
     if values.size > LARGEST_LITERAL:
         message = f"{values.size:,} numbers are too many to print into the trainer; the limit is {LARGEST_LITERAL:,}"
-        raise use.scope.fail("bad-option", message, use.expr.place, "start the training from them: --weights FILE")
+        raise use.scope.fail("too-large", message, use.expr.place, "start the training from them: --weights FILE")
+    if np.any(np.abs(values) > LARGEST_REAL):
+        help = f"sizes go to {LARGEST_REAL:.2g}"
+        raise use.scope.fail("bad-option", "a weight's values fit 32 bits", use.expr.place, help)
 
     def make(w: Fresh) -> Tensor:
         if values.shape != w.shape:
-            raise WordError(
-                "shape-mismatch", f"{w.name} has shape {list(w.shape)}, but its list has {list(values.shape)}"
-            )
+            message = f"{w.name} has shape {list(w.shape)}, but its list has {list(values.shape)}"
+            help = "W of dense has a row for each input, and in it a number for each unit" if len(w.shape) == 2 else None
+            raise WordError("shape-mismatch", message, help or f"list {w.shape[0]} numbers")
         name = f"{w.name}_VALUES"
         return w.builder.emit(literal, values=values, shape=w.shape, name=name)
 
@@ -252,11 +287,13 @@ def _listed_init(use: _Use, values: Any) -> Init:
 def _archived_init(use: _Use, expr: Call) -> Init:
     texts = [a.value.value for a in expr.arguments if isinstance(a.value, Text) and a.key is None]
     if len(texts) != 2 or len(expr.arguments) != 2:
-        raise use.scope.fail("bad-option", 'an archive is named so: npz("weights.npz", "W1")', expr.place)
+        help = 'as in npz("weights.npz", "W1")'
+        raise use.scope.fail("bad-option", "npz takes a file and the name of an entry, both in quotes", expr.place, help)
     try:
         values = read_entry(use.scope.folder, *texts)
     except ValueError as error:
-        raise use.scope.fail("bad-archive", str(error), expr.place) from None
+        help = "the archive lies beside the spec, or below its folder"
+        raise use.scope.fail("bad-archive", str(error), expr.place, help) from None
     return _listed_init(use, values)
 
 
@@ -264,10 +301,9 @@ def word_or_fail(kind: str, name: str, place: Place, scope: Scope) -> Word:
     """The word of a kind; NotConstantError after a diagnostic where there is none."""
     word = find(kind, name)
     if word is None:
-        article = "an" if kind[0] in "aeiou" else "a"
-        other = sorted({k for k, n in WORDS if n == name})
+        other = [a_kind(k) for k in sorted({k for k, _ in WORDS}) if find(k, name)]
         help = did_you_mean(name, names(kind)) or f"there are {listed(names(kind))}"
-        message = f"{name} is not the name of {article} {kind}" + (f"; it is one of {listed(other)}" if other else "")
+        message = f"{name} is not the name of {a_kind(kind)}" + (f"; it is that of {listed(other)}" if other else "")
         raise scope.fail("unknown-word", message, place, help)
     return word
 

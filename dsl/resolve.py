@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import keyword
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from . import syntax
 from .constants import Constant, NotConstantError, evaluate
+from .data_sentence import data_of
+from .declared import Names
 from .diagnostics import Report, did_you_mean, listed
 from .net import Field
 from .options import Scope, bind
 from .source import Place
-from .syntax import Argument, Call, Chain, Expr, Items, Name, Number, Span, Text, Tree, TypeNode
+from .syntax import Argument, Chain, Expr, Name, Text, Tree, TypeNode
 from .types import BINARY, POSITIVE, REAL, UNIT, Domain, Shape
-from .words import WORDS, Kind, Option
+from .words import Kind, Option
 
-# One example holds at most so many numbers an input, and a shape so many axes.
+# One example holds at most so many numbers an input or a layer, and a shape so many axes.
 LARGEST_EXAMPLE = 2**28
-LONGEST_NAME = 32
 MOST_AXES = 8
 
 DOMAINS = {"f32": REAL, "unit": UNIT, "positive": POSITIVE, "binary": BINARY}
@@ -45,14 +43,17 @@ TRAIN = dict(
 )
 LATER_TRAIN = ("test", "class_weight", "sample_weight", "window", "clip_value", "horizon")
 
-LATER: dict[type[syntax.Sentence], str] = {
-    syntax.Part: "part",
-    syntax.Definition: "def",
-    syntax.Repeat: "repeat",
-    syntax.If: "if",
-    syntax.Threshold: "threshold",
-    syntax.Import: "import",
+# Sentences without machinery, and what a user can do meanwhile.
+LATER: dict[type[syntax.Sentence], tuple[str, str]] = {
+    syntax.Part: ("part", "write its layers where they are used"),
+    syntax.Definition: ("def", "use the words that netc words lists"),
+    syntax.Repeat: ("repeat", "write its layers out"),
+    syntax.If: ("if", "keep the branch that you want"),
+    syntax.Threshold: ("threshold", "take it away; the model gives probabilities, and decides at 0.5"),
+    syntax.Import: ("import", "write what you need of the library into the spec"),
 }
+NOISE = ("noise", "take it away, or make it an input")
+SEVERAL = ("loss with trains or with", "train all weights by one loss and one updater")
 
 
 @dataclass
@@ -72,33 +73,34 @@ class Spec:
     data: dict[str, Any] | None
     wanted: tuple[str, ...]
     places: dict[str, Place] = field(default_factory=lambda: {})
+    # Inputs and targets whose declaration is at fault: what uses them is not to blame.
+    faulty: set[str] = field(default_factory=lambda: set[str]())
 
     def of(self, role: str) -> tuple[Field, ...]:
         """The fields of a role, in the order of the text."""
         return tuple(f for f in self.fields.values() if f.role == role)
 
 
-def resolve(tree: Tree, defines: Mapping[str, Constant], folder: str | None, report: Report, whole: Place) -> Spec:
+def resolve(
+    tree: Tree, defines: Mapping[str, Constant | None], folder: str | None, report: Report, whole: Place
+) -> Spec:
     """Sort the sentences and resolve what they declare; faults go to the report."""
     later(tree, report)
     by: dict[type[syntax.Sentence], list[Any]] = {}
     for sentence in tree.sentences:
         by.setdefault(type(sentence), []).append(sentence)
     names = Names(report)
-    constants = _lets(by.get(syntax.Let, []), defines, names, report)
-    scope = Scope(constants, report, folder)
-    header = single(by.get(syntax.Header, []), "net", report)
-    if header is None:
-        report.error("missing-net", "the spec has no name", whole, "begin it with: net NAME")
-    else:
-        names.check_net(header.name, header.name_place)
+    header = _header(by.get(syntax.Header, []), names, whole)
+    scope = Scope(_lets(by.get(syntax.Let, []), defines, names, report), report, folder, declared=_roles(tree))
     fields: dict[str, Field] = {}
+    faulty: set[str] = set()
     for declaration in by.get(syntax.Declaration, []):
         if declaration.role != "noise" and names.declare(declaration.name, declaration.name_place):
+            before = len(report.diagnostics)
             fields[declaration.name] = _field(declaration, scope)
-    train = single(by.get(syntax.Train, []), "train", report)
+            if len(report.diagnostics) > before:
+                faulty.add(declaration.name)
     data = single(by.get(syntax.Data, []), "data", report)
-    targets = single(by.get(syntax.Targets, []), "targets", report)
     losses = by.get(syntax.Loss, [])
     spec = Spec(
         name=header.name if header else "",
@@ -110,15 +112,37 @@ def resolve(tree: Tree, defines: Mapping[str, Constant], folder: str | None, rep
         loss=losses[0] if losses else None,
         updater=single(by.get(syntax.Updater, []), "updater", report),
         metrics=[item for metric in by.get(syntax.Metric, []) for item in metric.items],
-        train=_train(train, scope),
-        data=_data(data, fields, report) if data else None,
-        wanted=_targets(targets, report) if targets else ARTIFACTS,
+        train=_train(single(by.get(syntax.Train, []), "train", report), scope),
+        data=data_of(data, fields, report) if data else None,
+        wanted=_targets(single(by.get(syntax.Targets, []), "targets", report), bool(losses), report),
         places=names.places,
+        faulty=faulty,
     )
     for chain in spec.chains:
         if chain.name is not None and chain.name_place is not None and not _refers(chain, spec):
             names.declare(chain.name, chain.name_place)
     return spec
+
+
+def _header(headers: list[Any], names: Names, whole: Place) -> syntax.Header | None:
+    header: syntax.Header | None = single(headers, "net", names.report)
+    if header is not None:
+        names.check_net(header.name, header.name_place)
+    elif not names.report.failed:
+        message = "the file has no net; without one it is a library, which cannot be built by itself"
+        names.report.error("missing-net", message, whole, "begin it with: net NAME")
+    return header
+
+
+def _roles(tree: Tree) -> dict[str, str]:
+    """What each name is that is declared otherwise than by let."""
+    roles: dict[str, str] = {}
+    for sentence in tree.sentences:
+        if isinstance(sentence, syntax.Declaration):
+            roles.setdefault(sentence.name, f"an {sentence.role}" if sentence.role == "input" else f"a {sentence.role}")
+        elif isinstance(sentence, Chain | syntax.Output) and sentence.name:
+            roles.setdefault(sentence.name, "a value of the net")
+    return roles
 
 
 def _refers(chain: Chain | syntax.Output, spec: Spec) -> bool:
@@ -129,87 +153,46 @@ def _refers(chain: Chain | syntax.Output, spec: Spec) -> bool:
 def single(sentences: list[Any], word: str, report: Report) -> Any:
     """The only sentence of its kind, or None."""
     for extra in sentences[1:]:
-        report.error("duplicate-sentence", f"{word} stands twice", extra.place, "keep one of them")
+        message = f"{word} stands twice; the first is in line {sentences[0].place.line}"
+        report.error("duplicate-sentence", message, extra.place, "keep one of them")
     return sentences[0] if sentences else None
 
 
 def later(tree: Tree, report: Report) -> None:
     """Report every sentence whose machinery does not exist."""
     for sentence in tree.sentences:
-        word = LATER.get(type(sentence))
+        found = LATER.get(type(sentence))
         if isinstance(sentence, syntax.Declaration) and sentence.role == "noise":
-            word = "noise"
+            found = NOISE
         if isinstance(sentence, syntax.Loss) and (sentence.trains or sentence.updater):
-            word = "loss with trains or with"
-        if word:
-            report.error("not-yet", f"this version of netc does not know what to do with {word}", sentence.place)
+            found = SEVERAL
+        if found:
+            word, help = found
+            report.error("not-yet", f"this version of netc has no {word} yet", sentence.place, help)
     for extra in [s for s in tree.sentences if isinstance(s, syntax.Loss)][1:]:
         message = "this version of netc trains one loss a net"
         report.error("not-yet", message, extra.place, "add the losses up in one expression: loss mse(a, b) + mse(c, d)")
 
 
-class Names:
-    """The names that a spec declares, each once and each safe in the artifacts."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self.places: dict[str, Place] = {}
-
-    def check(self, name: str, place: Place) -> bool:
-        """Report a name that cannot stand in the artifacts."""
-        why = ""
-        if keyword.iskeyword(name):
-            why = f"{name} is a keyword of Python"
-        elif name.startswith("_"):
-            why = f"{name} starts with an underscore"
-        elif len(name) > LONGEST_NAME:
-            why = f"this name has {len(name)} characters, and a name has at most {LONGEST_NAME}"
-        if why:
-            self.report.error("unsafe-name", f"{why}; the artifacts use the name", place, "choose another")
-        return not why
-
-    def check_net(self, name: str, place: Place) -> None:
-        """Report a net's name that its trainer, a file of that name, could not have."""
-        if self.check(name, place) and (name in sys.stdlib_module_names or name == "numpy"):
-            message = f"the trainer would be {name}.py, and hide the module {name} from Python"
-            self.report.error("unsafe-name", message, place, "choose another")
-
-    def declare(self, name: str, place: Place) -> bool:
-        """Declare a name; report one that is taken or unsafe, and warn of one that hides a word."""
-        if not self.check(name, place):
-            return False
-        if name in self.places:
-            line = self.places[name].line
-            message = f"{name} is already declared in line {line}"
-            self.report.error("duplicate-name", message, place, "choose another name")
-            return False
-        self.places[name] = place
-        kinds = sorted({kind for kind, word in WORDS if word == name})
-        if kinds:
-            message = f"{name} is also the name of {listed([_article(k) for k in kinds])}; here it means your value"
-            self.report.warning("hidden-word", message, place)
-        return True
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def _lets(lets: list[syntax.Let], defines: Mapping[str, Constant], names: Names, report: Report) -> dict[str, Constant]:
-    constants: dict[str, Constant] = {}
+def _lets(
+    lets: list[syntax.Let], defines: Mapping[str, Constant | None], names: Names, report: Report
+) -> dict[str, Constant | None]:
+    """The constants; one whose expression is at fault is None."""
+    constants: dict[str, Constant | None] = {}
     known = [let.name for let in lets]
     for name in defines:
         if name not in known:
-            help = did_you_mean(name, known) or (f"the spec has {listed(known)}" if known else "the spec has none")
+            help = did_you_mean(name, known) or (f"the spec has {listed(known)}" if known else "the spec has no let")
             report.error("unknown-define", f"-D {name}: the spec has no let of that name", None, help)
+    below = dict.fromkeys(known, "the name of a let further down")
     for let in lets:
         if not names.declare(let.name, let.name_place):
             continue
         try:
-            value = evaluate(let.value, constants, report)
-            constants[let.name] = defines.get(let.name, value)
+            constants[let.name] = evaluate(let.value, constants, report, below)
         except NotConstantError:
-            constants[let.name] = 1
+            constants[let.name] = None
+        constants[let.name] = defines.get(let.name, constants[let.name])
     return constants
 
 
@@ -217,13 +200,14 @@ def _field(declaration: syntax.Declaration, scope: Scope) -> Field:
     node, report = declaration.type, scope.report
     for option in declaration.options:
         if option.key == "lengths":
-            report.error("not-yet", "this version of netc has no inputs over time", option.place)
+            report.error("not-yet", "this version of netc has no inputs over time", option.place, "take lengths away")
         else:
             message = f"{declaration.role} has no option {option.key}"
             report.error("unknown-option", message, option.key_place or option.place, "its only option is lengths")
     classes, labels = _classes(node, scope) if node.kind == "class" else (None, None)
     if node.kind in LATER_KINDS:
-        report.error("not-yet", f"this version of netc has no type {node.kind}", node.place)
+        help = f"there are {listed((*DOMAINS, 'class'))}"
+        report.error("not-yet", f"this version of netc has no type {node.kind}", node.place, help)
     elif node.kind not in (*DOMAINS, "class"):
         known = (*DOMAINS, "class")
         help = did_you_mean(node.kind, known) or f"there are {listed(known)}"
@@ -271,14 +255,14 @@ def _shape(node: TypeNode, scope: Scope) -> Shape:
     for expr in node.shape:
         if isinstance(expr, Name) and expr.id not in scope.constants and expr.id[0].isupper():
             message = f"this version of netc has no dimensions that are known only at run time, such as {expr.id}"
-            scope.report.error("not-yet", message, expr.place)
+            scope.report.error("not-yet", message, expr.place, "write a number, or the name of a let")
             continue
         try:
             value = scope.number(expr)
         except NotConstantError:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            scope.report.error("bad-type", "a size is a whole number of at least 1", expr.place)
+            scope.report.error("bad-type", "a size is a whole number of at least 1", expr.place, "as in f32[4]")
         else:
             dims.append(value)
     size = 1
@@ -286,7 +270,7 @@ def _shape(node: TypeNode, scope: Scope) -> Shape:
         size *= dim
     if size > LARGEST_EXAMPLE or len(node.shape) > MOST_AXES:
         message = f"an example holds at most {LARGEST_EXAMPLE:,} numbers in at most {MOST_AXES} axes"
-        scope.report.error("too-large", message, node.place)
+        scope.report.error("too-large", message, node.place, "make its sizes smaller")
         return (1,)
     if node.kind == "class" and node.shape:
         message = "this version of netc has one label an example"
@@ -303,7 +287,7 @@ def _train(sentence: syntax.Train | None, scope: Scope) -> dict[str, Any]:
     for argument in sentence.options:
         if argument.key in LATER_TRAIN:
             message = f"this version of netc has no {argument.key} in training"
-            scope.report.error("not-yet", message, argument.place)
+            scope.report.error("not-yet", message, argument.place, f"take {argument.key} away")
         else:
             arguments.append(argument)
     try:
@@ -316,67 +300,18 @@ def _train(sentence: syntax.Train | None, scope: Scope) -> dict[str, Any]:
     return options
 
 
-def _targets(sentence: syntax.Targets, report: Report) -> tuple[str, ...]:
-    for name in sentence.names:
+def _targets(sentence: syntax.Targets | None, trains: bool, report: Report) -> tuple[str, ...]:
+    wanted: list[str] = []
+    for name in sentence.names if sentence else ():
         if name.id not in ARTIFACTS:
             help = did_you_mean(name.id, ARTIFACTS) or f"there are {listed(ARTIFACTS)}"
             report.error("unknown-word", f"{name.id} is not an artifact", name.place, help)
-    wanted = {name.id for name in sentence.names}
-    return tuple(a for a in ARTIFACTS if a in wanted)
-
-
-def _data(sentence: syntax.Data, fields: Mapping[str, Field], report: Report) -> dict[str, Any]:
-    bound: dict[str, Any] = {}
-    header = None
-    for option in sentence.options:
-        key = option.key or ""
-        if key == "header" and key not in fields:
-            header = option.value.value if isinstance(option.value, syntax.Boolean) else None
-            if header is None:
-                report.error("bad-option", "header of data is true or false", option.value.place)
-        elif key not in fields:
-            help = did_you_mean(key, fields) or f"the spec declares {listed(fields)}"
-            report.error("unknown-name", f"{key} is not an input or a target", option.key_place or option.place, help)
-        else:
-            bound[key] = _binding(option.value, report)
-    if _outside(sentence.file.value):
-        message = "the data file is named relative to the spec, with forward slashes"
-        report.error(
-            "bad-path", message, sentence.file.place, "another place is named on the command line: --data FILE"
-        )
-    return {"file": sentence.file.value, "bind": bound, "header": header}
-
-
-def _outside(path: str) -> bool:
-    return not path or "\0" in path or "\\" in path or PurePosixPath(path).is_absolute()
-
-
-def _binding(value: Expr, report: Report) -> dict[str, Any]:
-    match value:
-        case Name() | Number():
-            return {"column": _column(value)}
-        case Span(first=Name() | Number() as first, last=Name() | Number() as last):
-            return {"span": [_column(first), _column(last)]}
-        case Items(items=items) if all(isinstance(i, Name | Number | Text) for i in items):
-            return {"columns": [_column(i) for i in items]}
-        case Text():
-            return {"file": value.value}
-        case Call(word="shift"):
-            report.error("not-yet", "this version of netc has no shifted inputs", value.place)
-        case _:
-            help = 'write y=label, x=age..income, x=[age, income], y=3 or y="labels.gz"'
-            report.error("bad-option", "this names no column, columns or file", value.place, help)
-    return {}
-
-
-def _column(expr: Any) -> str | int:
-    match expr:
-        case Name():
-            return expr.id
-        case Number():
-            return int(expr.value)
-        case _:
-            return str(expr.value)
+            # Whether a loss is missing cannot be told.
+            return ARTIFACTS if trains else ("inference",)
+        if name.id in wanted:
+            report.error("duplicate-option", f"{name.id} is given twice", name.place, "take one of them away")
+        wanted.append(name.id)
+    return tuple(a for a in ARTIFACTS if a in wanted) or ARTIFACTS
 
 
 def unused(spec: Spec, used: Iterable[str], report: Report) -> None:

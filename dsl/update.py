@@ -35,7 +35,7 @@ def lower_update(spec: Spec) -> Updater | None:
     link, scope = spec.updater.link, spec.scope
     try:
         word = word_or_fail("updater", link.word, link.word_place, scope)
-        options = bind(word.name, word.options, link.arguments, link.place, scope)
+        options = bind(word.name, word.options, link.arguments, link.place, scope, None, word.example)
         return _Lowering(scope).lower(word, options)
     except NotConstantError:
         return None

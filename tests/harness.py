@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from netc.codegen import to_numpy
-from netc.codegen.autodiff import backward
+from netc.codegen.autodiff import _fit, backward
 from netc.codegen.body import Body, Names
 from netc.codegen.graph import DTYPES, Graph, add_program
 from netc.codegen.numpy_file import GLOBALS
 from netc.codegen.simplify import Simplifier
 from netc.dsl import Net, load_text
-from netc.dsl.ir import Builder, Op, Program, Tensor
+from netc.dsl.ir import OPS, Backward, Builder, Op, Program, Tensor
 from netc.dsl.prune import prune
 from netc.dsl.types import BINARY, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
 from onnx import ModelProto, checker, helper
@@ -73,30 +73,35 @@ def op_program(op: Op, texts: Sequence[str], attrs: Mapping[str, Any]) -> Progra
     return builder.program(op.name, {f"r{i}": r for i, r in enumerate(results)}).check()
 
 
-def with_gradients(program: Program, expand: bool = False) -> Program:
-    """The program with an input `c` and results `loss` = sum(r0 * c) and `dX` of each floating-point input X.
+def with_gradients(program: Program) -> Program:
+    """The program of one equation with an input `c`, the gradient of r0, and results `dX` for each float input X.
 
-    Nothing is simplified on the way back, so that each record's own gradient is what runs.
+    Nothing is simplified on the way, and no other op takes part, so that the record's own gradient is what runs. An op
+    that is a formula over others is differentiated through them.
     """
-    if expand:
-        program = Simplifier(program, expand=True).simplified(program)
+    (equation,) = program.equations
+    if equation.op.grad is None:
+        return _through_the_body(program)
+    builder = Builder(list(program.equations), list(program.inputs))
+    results = [Tensor(builder, value) for value in program.results.values()]
+    c = builder.input("example", "c", Type(results[0].type.dtype, results[0].shape))
+    args = tuple(Tensor(builder, a) for a in equation.args)
+    rest = [None] * (len(results) - 1)
+    found = equation.op.grad(Backward(args, tuple(results), equation.attrs), c, *rest)
+    named = {f"dx{i}": _fit(g, args[i]) for i, g in enumerate(found) if g is not None}
+    return builder.program(program.name, {"r0": results[0], **named}).check()
+
+
+def _through_the_body(program: Program) -> Program:
+    program = Simplifier(program, expand=True).simplified(program)
     builder = Builder(list(program.equations), list(program.inputs))
     first = Tensor(builder, program.results["r0"])
-    c = builder.input("example", "c", Type(first.type.dtype, first.shape))
-    product = first * c
-    axes = tuple(range(len(product.shape)))
-    loss = _op("total")(product, axes=axes, keepdims=False) if axes else product
+    c = builder.input("example", "c", Type("f32", first.shape))
+    loss = OPS["total"](first * c, axes=tuple(range(len(first.shape))), keepdims=False)
     forward = builder.program(program.name, {"loss": loss})
     wanted = {i.value: i.name for i in program.inputs if i.value.type.dtype == "f32"}
     found = backward(builder, forward, loss.value, set(wanted))
-    results = {"loss": loss} | {f"d{name}": found[value] for value, name in wanted.items() if value in found}
-    return builder.program(program.name, results).check()
-
-
-def _op(name: str) -> Op:
-    from netc.dsl.ir import OPS
-
-    return OPS[name]
+    return builder.program(program.name, {"r0": first} | {f"d{n}": found[v] for v, n in wanted.items()}).check()
 
 
 # Printing and running -------------------------------------------------------------------------------------------------

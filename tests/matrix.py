@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from road import Array
+from road import Array, netc, scratch
 
 # 120 rows: with validation=20% 96 of them train, 10 batches of which the last has 6.
 ROWS = 120
@@ -51,8 +52,8 @@ NETS = {
     + "kind = body -> dense 3 -> softmax\nheight = body -> dense 4 -> softplus -> dense 1\noutput kind\noutput height\n"
     + "loss mcxent(kind, y) + 0.5 * mse(height, t)\nupdater adam lr=cosine(1e-2, epochs=10)\n"
     + f"metric accuracy(kind, y) r2(height, t)\n{TRAIN.strip()} clip_norm=1\n",
-    "unheld": f"{FLOWERS}{SOFTMAX}updater adam lr=1e-2\nmetric accuracy\ntrain epochs=9 batch=11 seed=5\n",
-    "unmeasured": f"{NUMBERS}{LINE}updater rmsprop lr=1e-2\ntrain epochs=9 batch=11 seed=5\n",
+    "unheld": f"{FLOWERS}{SOFTMAX}updater adam lr=1e-2\nmetric accuracy\ntrain epochs=10 batch=11 seed=5\n",
+    "unmeasured": f"{NUMBERS}{LINE}updater rmsprop lr=1e-2\ntrain epochs=10 batch=11 seed=5\n",
     "yes_or_no": "input x: f32[4]\ntarget b: binary[2]\ndense 8 -> gelu -> dropout 20%\ndense 2 -> sigmoid\n"
     + f"loss xent\nupdater adam lr=1e-2\nmetric accuracy f1\n{TRAIN}",
     "shaped": "input x: f32[4]\ntarget t: f32\nreshape [2, 2] -> flatten -> dense 5 init=orthogonal -> leakyrelu\n"
@@ -77,3 +78,24 @@ def write_spec(name: str, folder: Path) -> Path:
     if not (folder / "data.npz").exists():
         np.savez(folder / "data.npz", **examples())
     return path
+
+
+@cache
+def home() -> Path:
+    """The folder of what the test files share: specs, data, and a folder for each training."""
+    folder = scratch("matrix")
+    np.savez(folder / "data.npz", **examples())
+    return folder
+
+
+def data() -> Path:
+    """The archive of the examples."""
+    return home() / "data.npz"
+
+
+@cache
+def trained(name: str, engine: str = "numpy") -> Path:
+    """The folder that `netc train` filled, once for all test files."""
+    folder = home() / f"{name}-{engine}"
+    netc("train", write_spec(name, home()), "--data", data(), "--engine", engine, "-o", folder, "--provider", "cpu").ok
+    return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import functools
 import json
@@ -132,13 +133,20 @@ def _become(request: dict[str, Any], paths: list[Path]) -> None:
     os._exit(code)
 
 
+def scratch(purpose: str) -> Path:
+    """A new folder that lives as long as the test run, for what several test files share."""
+    folder = Path(tempfile.mkdtemp(prefix=f"netc-{purpose}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 # An environment with NumPy alone --------------------------------------------------------------------------------------
 
 
 @functools.cache
 def bare() -> Path:
     """The Python of a new environment in which NumPy is all that can be imported besides the standard library."""
-    folder = Path(tempfile.mkdtemp(prefix="netc-bare-"))
+    folder = scratch("bare")
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     show = "import sysconfig; print(sysconfig.get_path('purelib'))"

@@ -6,13 +6,14 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
-from matrix import NETS, write_spec
+from matrix import NETS, data, examples, home, trained, write_spec
 from netc.dsl import vocabulary
 from netc.dsl.words import WORDS
-from road import ENV, Done, alone, assert_same_bits, bare, history, netc, process
+from road import ENV, SPECS, Done, alone, assert_same_bits, bare, history, netc, process
 
 assert vocabulary.__all__
 
@@ -25,19 +26,12 @@ class Run(NamedTuple):
     said: Done
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
-    """Trains a net both ways, once."""
-    home = tmp_path_factory.mktemp("bits")
-
-    @cache
-    def train(name: str) -> Run:
-        folder, own = home / name, home / f"{name}-alone"
-        own.mkdir()
-        netc("train", write_spec(name, home), "--data", home / "data.npz", "-o", folder).ok
-        return Run(folder, own, alone(folder / f"{name}.py", home / "data.npz", cwd=own).ok)
-
-    return train
+@cache
+def ran(name: str) -> Run:
+    """A net trained both ways, once."""
+    folder, own = trained(name), home() / f"{name}-alone"
+    own.mkdir()
+    return Run(folder, own, alone(folder / f"{name}.py", data(), cwd=own).ok)
 
 
 def test_the_environment_has_numpy_alone() -> None:
@@ -56,14 +50,14 @@ def test_the_matrix_has_every_updater_and_schedule() -> None:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_same_bits(name: str, ran) -> None:  # noqa: ANN001
+def test_the_same_bits(name: str) -> None:
     run = ran(name)
     assert_same_bits(run.own / f"{name}.npz", run.folder / f"{name}.npz")
     assert [path.name for path in run.own.iterdir()] == [f"{name}.npz"]
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_file_prints_what_history_csv_holds(name: str, ran) -> None:  # noqa: ANN001
+def test_the_file_prints_what_history_csv_holds(name: str) -> None:
     run = ran(name)
     records = history(run.folder)
     assert len(records) >= 5
@@ -74,14 +68,14 @@ def test_the_file_prints_what_history_csv_holds(name: str, ran) -> None:  # noqa
     assert run.said.out.splitlines() == lines
 
 
-def test_the_early_stop_is_early(ran) -> None:  # noqa: ANN001
+def test_the_early_stop_is_early() -> None:
     """Otherwise the matrix would not show that the best weights come back."""
     losses = [float(record["val_loss"]) for record in history(ran("stopped").folder)]
     assert len(losses) < 60
     assert losses.index(min(losses)) == len(losses) - 5
 
 
-def test_another_seed_gives_other_bits(ran, tmp_path: Path) -> None:  # noqa: ANN001
+def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
     run = ran("dropouts")
     spec = write_spec("dropouts", tmp_path)
     spec.write_text(spec.read_text().replace("seed=3", "seed=4"))
@@ -90,7 +84,16 @@ def test_another_seed_gives_other_bits(ran, tmp_path: Path) -> None:  # noqa: AN
         assert_same_bits(tmp_path / "dropouts.npz", run.folder / "dropouts.npz")
 
 
-def test_the_command_itself_trains_the_same_bits(ran, tmp_path: Path) -> None:  # noqa: ANN001
+def test_the_digits_too(tmp_path: Path) -> None:
+    """A net whose products are large enough for BLAS to choose among kernels; its data are CSV here and .npz there."""
+    netc("train", SPECS / "digits.net", "-o", tmp_path / "out").ok
+    table = np.loadtxt(SPECS / "data" / "digits.csv", delimiter=",", skiprows=1)
+    np.savez(tmp_path / "digits-data.npz", pixels=table[:, :-1], digit=table[:, -1])
+    alone(tmp_path / "out" / "digits.py", "digits-data.npz", cwd=tmp_path).ok
+    assert_same_bits(tmp_path / "digits.npz", tmp_path / "out" / "digits.npz")
+
+
+def test_the_command_itself_trains_the_same_bits(tmp_path: Path) -> None:
     """The other tests fork a process that has netc imported; this one is the command as it is installed."""
     run = ran("dropouts")
     spec = write_spec("dropouts", tmp_path)
@@ -100,10 +103,10 @@ def test_the_command_itself_trains_the_same_bits(ran, tmp_path: Path) -> None:  
 
 
 @pytest.mark.parametrize("name", ["dropouts", "two", "penalised", "frozen"])
-def test_check_passes_and_sees_a_wrong_sign(name: str, ran, tmp_path: Path) -> None:  # noqa: ANN001
+def test_check_passes_and_sees_a_wrong_sign(name: str, tmp_path: Path) -> None:
     run = ran(name)
-    file, data = run.folder / f"{name}.py", run.folder.parent / "data.npz"
-    done = alone(file, data, "--check", cwd=tmp_path).ok
+    file = run.folder / f"{name}.py"
+    done = alone(file, data(), "--check", cwd=tmp_path).ok
     text = file.read_text("utf-8")
     trained = re.search(r"^TRAINED = \((.*)\)", text, re.M)
     gradients = re.findall(r"^    (d\w+) = .*$", text.split("def loss_and_grads")[1].split("\ndef ")[0], re.M)
@@ -114,7 +117,7 @@ def test_check_passes_and_sees_a_wrong_sign(name: str, ran, tmp_path: Path) -> N
     for weight, local in weights:
         assert local in gradients
         broken.write_text(text.replace(f'"{weight}": {local}', f'"{weight}": -{local}'), encoding="utf-8")
-        assert alone(broken, data, "--check", cwd=tmp_path).code == 1, f"a wrong sign of {local} is not seen"
+        assert alone(broken, data(), "--check", cwd=tmp_path).code == 1, f"a wrong sign of {local} is not seen"
     assert list(tmp_path.glob("*.npz")) == []
 
 
@@ -126,10 +129,7 @@ def test_check_passes_and_sees_a_wrong_sign(name: str, ran, tmp_path: Path) -> N
         (lambda a: a["x"].__setitem__((3, 1), float("nan")), "x in"),
     ],
 )
-def test_the_file_refuses_data_that_do_not_fit(change, told: str, ran, tmp_path: Path) -> None:  # noqa: ANN001
-    import numpy as np
-    from matrix import examples
-
+def test_the_file_refuses_data_that_do_not_fit(change: Any, told: str, tmp_path: Path) -> None:
     held = examples()
     change(held)
     np.savez(tmp_path / "wrong.npz", **held)
@@ -138,6 +138,6 @@ def test_the_file_refuses_data_that_do_not_fit(change, told: str, ran, tmp_path:
     assert not (tmp_path / "adam.npz").exists()
 
 
-def test_the_file_says_how_it_is_used(ran, tmp_path: Path) -> None:  # noqa: ANN001
+def test_the_file_says_how_it_is_used(tmp_path: Path) -> None:
     done = alone(ran("adam").folder / "adam.py", cwd=tmp_path)
     assert (done.code, done.err) == (1, "usage: python adam.py DATA.npz [--check]\n")
