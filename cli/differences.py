@@ -80,12 +80,22 @@ def fact(name: str, what: str, wrong: str) -> Row:
 
 @dataclass(frozen=True)
 class Values:
-    """The same value from the graph, the float32 file and the float64 file; `start` is what a step began with."""
+    """The same value from the graph, the float32 file and the float64 file; `start` is what a step began with.
+
+    `beside` is the float32 file's for weights in which the last bit is another: a single run may be right by luck.
+    """
 
     graph: Array
     file: Array
     exact: Array
     start: Array | None = None
+    beside: Array | None = None
+
+    @property
+    def own(self) -> float:
+        """The float32 file's own error."""
+        beside = 0.0 if self.beside is None else _largest(self.beside - self.exact)
+        return max(_largest(self.file - self.exact), beside)
 
 
 @dataclass
@@ -143,7 +153,7 @@ def _misfit(values: Values) -> str:
 
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
     scale = max(1.0, _largest(values.exact))
-    own, error = _largest(values.file - values.exact) / scale, _largest(values.graph - values.exact) / scale
+    own, error = values.own / scale, _largest(values.graph - values.exact) / scale
     entry.differences.append(Difference(error, own, max(FLOOR, FACTOR * own)))
     relative = _relative(values)
     silent = _silence(values, examples)
@@ -160,7 +170,7 @@ def _relative(values: Values) -> Difference | None:
     start = 0.0 if values.start is None else values.start.astype(np.float64)
     scale = _largest(values.exact - start)
     rounding = ROUNDING * _largest(values.exact) / scale if scale else math.inf
-    own = _largest(values.file - values.exact) / scale if scale else math.inf
+    own = values.own / scale if scale else math.inf
     if rounding > LARGEST_ROUNDING or own > CLEAR + rounding:
         return None
     return Difference(_largest(values.graph - values.exact) / scale, own, RELATIVE + 2 * rounding)

@@ -20,6 +20,8 @@ from .sampling import Batch, wide, widened
 MARGIN = 1e-4
 # Factors on unbounded inputs: statistics learned from data may be far from the size of a random number.
 FACTORS = (30.0, 1000.0)
+# Examples of a net that decides: so many that some are near its thresholds.
+DECISIONS = 1000
 # How often other weights are drawn for a net that decides the same of every example.
 REDRAWN = 4
 ROLES = ("class", "label", "decision")
@@ -42,8 +44,10 @@ class _Subject:
         graph = self.run({field.name: array for field, array in fields})
         file = _tuple(self.trainer.predict(dict(self.weights), *batch.inputs))
         exact = _tuple(self.trainer.predict(widened(self.weights), *map(wide, batch.inputs)))
-        for output, mine, precise in zip(self.net.outputs, file, exact, strict=True):
-            ledger.compare(output.name, self.what, Values(graph[output.name], mine, precise), examples=True)
+        near = _tuple(self.trainer.predict(sampling.beside(self.net, self.weights), *batch.inputs))
+        for output, mine, precise, other in zip(self.net.outputs, file, exact, near, strict=True):
+            values = Values(graph[output.name], mine, precise, beside=other)
+            ledger.compare(output.name, self.what, values, examples=True)
         said = {output.name: array for output, array in zip(self.net.outputs, file, strict=True)}
         for output in self.outputs:
             if output.of is not None:
@@ -66,20 +70,17 @@ def predictions(
         return _Subject(net, trainer, moved, with_weights(data, moved), session.outputs, "prediction")
 
     ledger = Ledger()
-    batches = _batches(net)
+    count, most, many = sampling.rows(net), sampling.rows(net, all=True), sampling.rows(net, DECISIONS, all=True)
     for subject in (other(0), as_held):
-        for batch in batches:
-            subject.compare(ledger, batch)
+        for size in (*sampling.sizes(count), *([many] if len(session.outputs) > len(net.outputs) else [])):
+            subject.compare(ledger, sampling.batch(net, size))
+        for factor in FACTORS:
+            if any(row.what == subject.what and row.status == "not proven" for row in ledger.rows):
+                subject.compare(ledger, sampling.batch(net, most, factor=factor))
     for key in range(1, REDRAWN + 1):
         if any(row.what in ROLES and row.status == "not proven" for row in ledger.rows):
-            other(key).compare(ledger, batches[1])
+            other(key).compare(ledger, sampling.batch(net, most))
     return [*ledger.rows, *_keys(net, first, held, model), *_missing(net, session.outputs)]
-
-
-def _batches(net: Net) -> list[Batch]:
-    count, most = sampling.rows(net), sampling.rows(net, all=True)
-    stretched = [sampling.batch(net, most, factor=factor) for factor in FACTORS]
-    return [*(sampling.batch(net, size) for size in sampling.sizes(count)), *stretched]
 
 
 def _tuple(predicted: Any) -> tuple[Array, ...]:

@@ -64,7 +64,9 @@ def wide(array: Array) -> Array:
 
 def widened(arrays: Arrays) -> Arrays:
     """Arrays by name in float64; the copies are the caller's to change."""
-    return {name: np.array(wide(array)) for name, array in arrays.items()}
+    return {
+        name: array.astype(np.float64 if array.dtype == np.float32 else array.dtype) for name, array in arrays.items()
+    }
 
 
 # Examples -------------------------------------------------------------------------------------------------------------
@@ -147,6 +149,15 @@ def perturbed(net: Net, first: Arrays, gain: float = 1.0, key: object = 0) -> Ar
             size = float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
             moved = factor * array + PERTURBATION * (size or 1.0) * rng.standard_normal(array.shape)
         found[name] = np.asarray(moved, np.float32)
+    return found
+
+
+def beside(net: Net, weights: Arrays) -> Arrays:
+    """The weights with another last bit."""
+    found: Arrays = {}
+    for name, array in weights.items():
+        up = stream(_seed(net), name, "beside").random(array.shape) < 0.5
+        found[name] = np.nextafter(array, np.where(up, np.inf, -np.inf).astype(array.dtype))
     return found
 
 

@@ -43,7 +43,7 @@ def summary(proof: Proof) -> str:
 
 def _values(rows: Sequence[Row], width: int) -> list[str]:
     shown, rest = _worst([row for row in rows if row.difference.limit], MOST_ROWS, lambda row: row.shown.ratio)
-    lines: list[tuple[str, ...]] = [("value", "compared", "difference", "float32's own", "limit", "")]
+    lines: list[tuple[str, ...]] = [("value", "compared", "difference", "float32", "limit", "")]
     for row in shown:
         d = row.shown
         scale = "" if d is row.difference else " of it"

@@ -23,6 +23,8 @@ from .spelling import WIDTH, quote, wrap
 
 # Names that functions of the page read as globals, so that no local may take them.
 GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
+# Parameters that callers name, while those of the user are known by their position.
+KEYWORDS = ("draws", CLIP)
 Kernels = dict[str, Callable[..., object]]
 
 
@@ -57,6 +59,7 @@ class _Page:
             "name": net.name,
             "docstring": head.page_docstring(net, trains),
             "trains": trains,
+            "some_trained": head.some_trained(net) if trains else [],
             "fields": head.fields(net),
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),
@@ -83,7 +86,6 @@ class _Page:
             "loss_and_grads": self._loss_and_grads(gradient),
             "updater": net.updater,
             "init_updater": self._init_updater(),
-            "some_trained": head.some_trained(net),
             "update": self._update(),
             "metrics": self._metrics() if self._measured() else "",
             "penalty": self._returning("penalty", "Return what l1 and l2 add to the loss.")
@@ -114,10 +116,11 @@ class _Page:
 
     def _body(self, program: Program, own: Iterable[str] = (), indent: int = 4) -> tuple[Body, dict[str, str]]:
         """A body, and what its own names, such as p, are called beside the user's."""
-        names = Names(set(self.globals))
+        keywords = {name for name in own if name in KEYWORDS}
+        names = Names(self.globals | keywords)
         for given in program.of("example", "target", "prediction"):
             names.give(given.value, given.name)
-        called = {name: _aside(name, names) for name in own}
+        called = {name: name if name in keywords else _aside(name, names) for name in own}
         body = Body(program, names, indent)
         return body, called
 

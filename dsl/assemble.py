@@ -116,7 +116,10 @@ class _Assembly:
         if tensor is None:
             return None
         if name not in self.inputs:
-            self.inputs[name] = self.judged.builder.input("prediction", name or "prediction", tensor.type)
+            called = name or "prediction"
+            while called in self.spec.fields:
+                called += "_"
+            self.inputs[name] = self.judged.builder.input("prediction", called, tensor.type)
         return self.inputs[name]
 
     def _training_programs(self) -> dict[str, Program]:

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .constants import NotConstantError
-from .diagnostics import listed
 from .ir import Builder, Tensor
 from .net import Field
 from .ops import broadcast_like
 from .options import bind, word_or_fail
 from .resolve import Spec
 from .source import Place
-from .syntax import Argument, Binary, Call, Expr, Name, Number, Unary
-from .types import BATCH, SIMPLEX, UNIT, show_shape
+from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Text, Unary
+from .types import BATCH, BINARY, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, count, show_shape
 from .words import Word, find
 
 # The name of the last chain's value where a loss or a metric does not say what it looks at.
 LAST = ""
+
+# What the kinds of target hold that are numbers.
+VALUES = {"binary": BINARY, "unit": UNIT, "positive": POSITIVE, "f32": REAL}
 
 Lookup = Callable[[str, Place], Tensor | None]
 
@@ -62,10 +64,8 @@ class Comparison:
                 return -self._loss(expr.operand)
             case Binary() if expr.op in "+-*/^":
                 return self._combine(expr)
-            case Name() if expr.id in self.spec.scope.constants:
-                value = self.spec.scope.number(expr)
-                if isinstance(value, int | float):
-                    return float(value)
+            case Name() if expr.id in self.spec.scope.constants and not find("loss", expr.id):
+                return self._number(expr)
             case Name() | Call():
                 return self._compared("loss", expr)[0]
             case _:
@@ -74,12 +74,17 @@ class Comparison:
         help = "write loss mse, or loss mse(price, y) + 0.3 * mcxent(kind, k)"
         raise self._fail("bad-loss", message, expr.place, help)
 
+    def _number(self, expr: Expr) -> float:
+        """The value of a constant."""
+        value = self.spec.scope.number(expr)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._fail("bad-loss", "this is no number", expr.place, "weigh losses by numbers: 0.3 * mse(a, b)")
+        return float(value)
+
     def _combine(self, expr: Binary) -> Tensor | float:
         left, right = self._loss(expr.left), self._loss(expr.right)
         if isinstance(left, float) and isinstance(right, float):
-            value = self.spec.scope.number(expr)
-            assert isinstance(value, int | float)
-            return float(value)
+            return self._number(expr)
         operators: dict[str, Callable[[Any, Any], Any]] = {
             "+": lambda a, b: a + b,
             "-": lambda a, b: a - b,
@@ -92,10 +97,17 @@ class Comparison:
     def _compared(self, kind: str, expr: Name | Call) -> tuple[Tensor, list[str]]:
         """The value of a loss or metric word, and the names that it was given."""
         name, place = (expr.id, expr.place) if isinstance(expr, Name) else (expr.word, expr.word_place)
+        if name in self.spec.places and not find(kind, name):
+            message, help = (
+                f"{name} is a name of the spec, and no {kind}",
+                f"write what compares it, such as mse(p, {name})",
+            )
+            raise self._fail("bad-loss", message, place, help)
         word = word_or_fail(kind, name, place, self.spec.scope)
         arguments = expr.arguments if isinstance(expr, Call) else ()
         given = [a for a in arguments if a.key is None]
-        options = bind(word.name, word.options, [a for a in arguments if a.key], expr.place, self.spec.scope)
+        keyed = [a for a in arguments if a.key]
+        options = bind(word.name, {}, keyed, expr.place, self.spec.scope, word.options, word.example)
         p, y, target = self._given(word, given, expr.place) if given else self._implied(word, expr.place)
         self._check(word, p, y, target, expr.place)
         return word.function(p, y, **options), [a.value.id for a in given if isinstance(a.value, Name)]
@@ -105,29 +117,39 @@ class Comparison:
         if len(targets) != 1:
             found = f"there are {len(targets)} targets" if targets else "there is no target"
             message = f"{word.name} alone compares the last chain's value with the only target, and {found}"
-            help = f"say what it compares: {word.name}(prediction, target)"
+            help = f"say what it compares: {word.name}(prediction, target)" if targets else "declare one: target y: f32"
             raise self._fail("ambiguous-target", message, place, help)
-        p = self._prediction(LAST, place)
-        self.pairs.append((LAST, targets[0]))
-        return p, self.target(targets[0]), targets[0]
+        return self._with_target(word, LAST, targets[0], place, place)
 
     def _given(self, word: Word, given: list[Argument], place: Place) -> tuple[Tensor, Tensor, Field | None]:
         if len(given) != 2 or not isinstance(given[0].value, Name):
             message = f"{word.name} compares two things: a prediction, by its name, and its target"
             raise self._fail("bad-loss", message, place, f"write {word.name}(prediction, target)")
         name, second = given[0].value, given[1].value
+        target = self.spec.fields.get(second.id) if isinstance(second, Name) else None
+        if target is not None and target.role == "target":
+            return self._with_target(word, name.id, target, name.place, place)
         p = self._prediction(name.id, name.place)
-        if isinstance(second, Number):
-            constant = self.builder.constant(float(second.value))
-            return p, broadcast_like(constant, p), None
-        if not isinstance(second, Name):
-            message = "a target is named, or a number"
-            raise self._fail("bad-loss", message, second.place, f"write {word.name}({name.id}, target)")
-        target = self.spec.fields.get(second.id)
-        if target is None or target.role != "target":
+        if isinstance(second, Name) and second.id not in self.spec.scope.constants:
             return p, self._prediction(second.id, second.place), None
-        self.pairs.append((name.id, target))
-        return p, self.target(target), target
+        if isinstance(second, Call | Items | Text):
+            help = f"write {word.name}({name.id}, target)"
+            raise self._fail("bad-loss", "a target is named, or a number", second.place, help)
+        return p, broadcast_like(self.builder.constant(self._number(second)), p), None
+
+    def _with_target(
+        self, word: Word, name: str, target: Field, named: Place, place: Place
+    ) -> tuple[Tensor, Tensor, Field]:
+        """A prediction beside a target, whose kind is looked at first: it is at fault by itself."""
+        self.pairs.append((name, target))
+        if target.name in self.spec.faulty:
+            raise NotConstantError
+        if target.kind not in word.targets:
+            message = (
+                f"{word.name} takes a target of type {_either(word)}, but the target {target.name} is {target.kind}"
+            )
+            raise self._fail("target-mismatch", message, place, TARGET_HELP.get((word.kind, target.kind)))
+        return self._prediction(name, named), self.target(target), target
 
     def _prediction(self, name: str, place: Place) -> Tensor:
         value = self.lookup(name, place)
@@ -146,31 +168,31 @@ class Comparison:
     # Checks -----------------------------------------------------------------------------------------------------------
 
     def _check(self, word: Word, p: Tensor, y: Tensor, target: Field | None, place: Place) -> None:
-        kind = target.kind if target else "f32"
-        if kind not in word.targets:
-            takes = listed([k for k in ("class", "binary", "unit", "positive", "f32") if k in word.targets])
-            subject = f"the target {target.name} is" if target else "what it is compared with is"
-            message = f"{word.name} takes a target of type {takes}, but {subject} {kind}"
-            raise self._fail("target-mismatch", message, place, TARGET_HELP.get((word.kind, kind)))
+        if target is None and not any(y.type.domain.within(VALUES[k]) for k in word.targets if k in VALUES):
+            message = f"{word.name} takes a target of type {_either(word)}, but this one lies in {y.type.domain}"
+            raise self._fail("target-mismatch", message, place, "bring it there, for example by sigmoid")
+        expected = target.predicted if target else y.shape
         # A softmax over one output is told where it stands; here the domain says more than the shape.
         if not p.type.domain.within(word.prediction):
-            raise self._domain(word, p, place)
-        expected = target.predicted if target else y.shape
+            raise self._domain(word, p, expected, place)
         if p.shape != expected:
             what = f"the target {target.name}" if target else "what it is compared with"
             message = f"the prediction is {show_shape(p.shape)}, but {what} needs {show_shape(expected)}"
-            help = f"end the chain with dense {expected[-1]}" if len(expected) == 2 else None
-            raise self._fail("shape-mismatch", message, place, help)
+            raise self._fail("shape-mismatch", message, place, _ending(expected, p.type.domain))
         if not target and word.prediction.simplex is not None and y.type.domain.simplex is None:
             message = f"{word.name} compares probabilities, but its second value is {y.type.domain}"
             raise self._fail("domain-mismatch", message, place, "end its chain with softmax")
 
-    def _domain(self, word: Word, p: Tensor, place: Place) -> NotConstantError:
+    def _domain(self, word: Word, p: Tensor, expected: Shape, place: Place) -> NotConstantError:
         message = f"{word.name} needs {_needed(word)}, but the prediction lies in {p.type.domain}"
-        if word.prediction.simplex is not None and p.type.domain.within(UNIT):
+        if word.prediction.simplex is None:
+            return self._fail("domain-mismatch", message, place, "end the chain with sigmoid")
+        if p.type.domain.within(UNIT):
             message = f"{word.name} needs {_needed(word)}, but these are independent: each lies in {p.type.domain}"
-            return self._fail("domain-mismatch", message, place, "end the chain with softmax, or use xent")
-        help = "end the chain with softmax" if word.prediction == SIMPLEX else "end the chain with sigmoid"
+        # With one number an example, softmax would only lead to the next error.
+        if expected[-1] == 1:
+            return self._fail("domain-mismatch", message, place, "of one number, sigmoid and xent, or mse, tell more")
+        help = "end the chain with softmax" if p.shape == expected else _ending(expected, SIMPLEX)
         return self._fail("domain-mismatch", message, place, help)
 
     def _fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:
@@ -187,3 +209,19 @@ TARGET_HELP = {
 
 def _needed(word: Word) -> str:
     return str(word.prediction) if word.prediction.simplex is not None else f"values in {word.prediction}"
+
+
+def _either(word: Word) -> str:
+    """The kinds of target that a word takes."""
+    *kinds, last = [k for k in ("class", "binary", "unit", "positive", "f32") if k in word.targets]
+    return f"{', '.join(kinds)} or {last}" if kinds else last
+
+
+def _ending(expected: Shape, domain: Domain) -> str:
+    """How a chain ends that gives this shape, and values as it gives now."""
+    sizes = [str(d) for d in expected[1:]]
+    total = count(expected)
+    shape = f"dense {total}" if len(sizes) == 1 else f"flatten -> dense {total} -> reshape [{', '.join(sizes)}]"
+    if domain.simplex is not None:
+        return f"end the chain with {shape} -> softmax"
+    return f"end the chain with {shape} -> sigmoid" if domain.within(UNIT) else f"end the chain with {shape}"

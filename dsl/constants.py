@@ -82,9 +82,7 @@ def evaluate(
             raise NotConstantError
 
 
-def _named(
-    expr: Name, names: Mapping[str, Constant | None], report: Report, declared: Mapping[str, str]
-) -> Constant:
+def _named(expr: Name, names: Mapping[str, Constant | None], report: Report, declared: Mapping[str, str]) -> Constant:
     if expr.id not in names:
         if expr.id in declared:
             message, help = f"{expr.id} is {declared[expr.id]}, and a constant is needed here", "write a number"

@@ -60,7 +60,7 @@ def decoded(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if len(data) > SIZE_LIMIT:
+        if len(data) > 4 * SIZE_LIMIT:
             return data.decode("utf-8-sig", "replace")
         message = f"{name} is not UTF-8: byte {error.start:,} is {data[error.start]:#04x}"
         raise refuse("unreadable", message, "a spec is text; save it as UTF-8") from None
@@ -108,7 +108,7 @@ def defined(name: str, text: str) -> Constant:
     report = Report()
     sentences = parse(source).sentences
     if len(sentences) != 1 or not isinstance(sentences[0], Let) or isinstance(sentences[0].value, Name):
-        help = 'a value is a number, true, false, or a string in double quotes'
+        help = "a value is a number, true, false, or a string in double quotes"
         report.error("bad-constant", "this is not a value", whole, help)
     else:
         try:

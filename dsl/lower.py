@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from . import syntax
 from .constants import NotConstantError
-from .diagnostics import Report, did_you_mean
-from .ir import Builder, Input, Section, Tensor
+from .diagnostics import Report
+from .ir import Builder, Section, Tensor, Value
 from .net import StateInfo, WeightInfo
 from .ops import cast
 from .options import bind
-from .resolve import Spec
+from .resolve import LARGEST_EXAMPLE, MOST_AXES, Spec
 from .source import Place
 from .syntax import Argument, Chain, Link, Name
-from .types import Shape, Type
-from .words import Context, Init, Kind, Learn, Option, Word, WordError, find, names, within
+from .types import Shape, Type, count
+from .unknown import unknown_name, unknown_word
+from .words import Context, Fresh, Init, Kind, Learn, Option, Word, WordError, find, within
 
 # Options that every layer with weights takes.
 UNIVERSAL = {
@@ -28,6 +30,9 @@ UNIVERSAL = {
         Option("name", Kind("identifier", "a name"), None, False),
     )
 }
+# The weights of a model fit into one file of ONNX, which is a protocol buffer of less than 2 GiB.
+LARGEST_MODEL = 2**31 - 2**24
+
 LATER_OPTIONS = ("lr_scale", "max_norm", "weight_decay", "dropconnect")
 
 
@@ -63,7 +68,11 @@ class Lowering(Context):
         self.used: set[str] = set()
         self.names: set[str] = set(spec.places)
         self.word = self.previous = ""
-        self._numbers = 0
+        self._numbers = self._bytes = 0
+        # The values that depend on weights, and how many inputs and equations were looked at for them.
+        self._weighted: set[Value] = set()
+        self._looked = 0, 0
+        self._tried: set[tuple[Init, Shape]] = set()
 
     @property
     def training(self) -> bool:
@@ -78,7 +87,8 @@ class Lowering(Context):
     def run(self) -> Lowering:
         """Lower every chain."""
         for given in self.spec.of("input"):
-            self.values[given.name] = self.builder.input("example", given.name, given.type)
+            tensor = self.builder.input("example", given.name, given.type)
+            self.values[given.name] = None if given.name in self.spec.faulty else tensor
         with within(self):
             for sentence in self.spec.chains:
                 self._sentence(sentence)
@@ -94,6 +104,9 @@ class Lowering(Context):
             return
         if sentence.chain is None:
             value = self.value(sentence.name, sentence.name_place)
+            if sentence.name in self.outputs:
+                message = f"{sentence.name} is already an output"
+                self.report.error("duplicate-sentence", message, sentence.place, "keep one of them")
         else:
             value = self._chain(sentence.chain, sentence.name)
             self.values[sentence.name] = value
@@ -105,13 +118,9 @@ class Lowering(Context):
         """The tensor of a name; None, after a diagnostic, where there is none."""
         self.used.add(name)
         if name not in self.values:
-            if name in self.spec.places:
-                role = "a target" if name in self.spec.fields else "declared below"
-                help = "a value is named before it is used"
-                self.report.error("unknown-name", f"{name} is {role}, so it has no value here", place, help)
-            else:
-                help = did_you_mean(name, self.values)
-                self.report.error("unknown-name", f"nothing is named {name}", place, help)
+            known = [n for n, value in self.values.items() if value is not None]
+            message, help = unknown_name(name, self.spec, known)
+            self.report.error("unknown-name", message, place, help)
             self.values[name] = None
         return self.values[name]
 
@@ -132,6 +141,7 @@ class Lowering(Context):
             word = self._word(link)
             if word is None or x is None:
                 x = None
+                self._rest(word, link)
                 continue
             if section is None or word.kind == "layer":
                 section = Section(_text(link), link.place)
@@ -140,6 +150,12 @@ class Lowering(Context):
             last = index == len(links) - 1
             x = self._link(word, link, section, x, name if last else None)
         return x
+
+    def _rest(self, word: Word | None, link: Link) -> None:
+        """Where the value is at fault, what is wrong with an argument is told all the same."""
+        with suppress(NotConstantError):
+            if word is not None:
+                self._arguments(word, link)
 
     def _is_own(self, chain: Chain, first: Link) -> bool:
         """Whether the first word is the very name that the chain declares, and so cannot be its source."""
@@ -161,12 +177,8 @@ class Lowering(Context):
     def _word(self, link: Link) -> Word | None:
         word = find("layer", link.word) or find("activation", link.word)
         if word is None:
-            known = [*names("layer"), *names("activation"), *self.values]
-            help = did_you_mean(link.word, known) or "netc words lists the layers and activations"
-            what = "a layer, an activation or a value"
-            if link.word in self.spec.places:
-                help = "a value can only begin a chain, or stand after a word that combines values"
-            self.report.error("unknown-word", f"{link.word} is not the name of {what}", link.word_place, help)
+            message, help = unknown_word(link, self.spec, self.values)
+            self.report.error("unknown-word", message, link.word_place, help)
         return word
 
     def _link(self, word: Word, link: Link, section: Section, x: Tensor, name: str | None) -> Tensor | None:
@@ -179,8 +191,11 @@ class Lowering(Context):
         own = {k: v for k, v in options.items() if k in word.options}
         try:
             result = word.function(x, *operands, **own)
+            self._check_size(word, result)
         except WordError as error:
             self.report.error(error.code, error.message, link.place, error.help)
+            return None
+        except NotConstantError:
             return None
         self._check_universal(word)
         self.previous = word.name
@@ -196,29 +211,40 @@ class Lowering(Context):
         rest: list[Argument] = []
         failed = False
         for argument in link.arguments:
-            if word.operands and argument.key is None and isinstance(argument.value, Name):
+            if word.operands and argument.key is None and not isinstance(argument.value, Name):
+                message = f"{word.name} takes the names of values"
+                self.report.error("bad-option", message, argument.place, f"as in: {word.name} a, where a = ...")
+                failed = True
+            elif word.operands and argument.key is None and isinstance(argument.value, Name):
                 value = self.value(argument.value.id, argument.place)
                 failed |= value is None
                 if value is not None:
                     operands.append(value)
             elif argument.key in LATER_OPTIONS:
-                message = f"this version of netc has no {argument.key}"
-                self.report.error("not-yet", message, argument.key_place or argument.place)
+                message, help = f"this version of netc has no {argument.key}", f"take {argument.key} away"
+                self.report.error("not-yet", message, argument.key_place or argument.place, help)
                 failed = True
             else:
                 rest.append(argument)
         if word.operands and not operands and not failed:
             message = f"{word.name} needs the name of a value"
-            self.report.error("missing-option", message, link.place, f"{word.name} a, where a = ... names a value")
+            self.report.error("missing-option", message, link.place, f"as in: {word.name} a, where a = ...")
             failed = True
-        table = {**word.options, **(UNIVERSAL if word.kind == "layer" else {})}
-        options = bind(word.name, table, rest, link.place, self.spec.scope)
+        keyed = UNIVERSAL if word.kind == "layer" else {}
+        options = bind(word.name, word.options, rest, link.place, self.spec.scope, keyed, word.example)
         if failed:
             raise NotConstantError
         return operands, options
 
+    def _check_size(self, word: Word, result: Tensor) -> None:
+        size, axes = count(result.shape), len(result.shape) - 1
+        if size > LARGEST_EXAMPLE or axes > MOST_AXES:
+            what = f"{size:,} numbers" if size > LARGEST_EXAMPLE else f"{axes} axes"
+            message = f"{word.name} gives {what} an example; the limit is {LARGEST_EXAMPLE:,} in {MOST_AXES} axes"
+            raise WordError("too-large", message, "make it smaller")
+
     def _check_universal(self, word: Word) -> None:
-        """An option that does nothing is an error: a name needs a weight, a statistic or a draw, the others a weight."""
+        """An option that does nothing is an error: name needs a weight, a statistic or a draw, the others a weight."""
         if not self.training:
             return  # where dropout draws nothing; the same text was checked in training
         for argument in [a for a in self.use.link.arguments if a.key in UNIVERSAL]:
@@ -248,17 +274,20 @@ class Lowering(Context):
         use = self.use
         use.made += 1
         use.weights += 1
-        if full in self.names:
-            place = use.link.place
-            self.report.error("duplicate-name", f"the weight {full} would take a name that is taken", place)
+        if full in self.names and use.weights == 1:
+            message = f"{use.options['name']} is already the name of a layer"
+            self.report.error("duplicate-name", message, self._place_of(use.options["name"]), "choose another name")
         self.names.add(full)
         sizes = tuple(d for d in shape if isinstance(d, int))
+        self._check_model(shape)
+        fans = fans or (sizes[0], sizes[-1])
+        self._try(init, full, shape, fans)
         penalised = len(shape) > 1
         self.weights[full] = WeightInfo(
             full,
             shape,
             init,
-            fans or (sizes[0], sizes[-1]),
+            fans,
             use.options["l1"] if penalised else 0.0,
             use.options["l2"] if penalised else 0.0,
             use.options["frozen"],
@@ -267,9 +296,36 @@ class Lowering(Context):
         )
         return self.builder.input("weight", full, Type("f32", shape))
 
+    def _check_model(self, shape: Shape) -> None:
+        self._bytes += 4 * count(shape)
+        if self._bytes > LARGEST_MODEL:
+            message = f"with this layer the weights take {self._bytes / 2**30:,.1f} GiB, and an ONNX file holds 2 GiB"
+            raise WordError("too-large", message, "make the layer smaller")
+
+    def _try(self, init: Init, name: str, shape: Shape, fans: tuple[int, int]) -> None:
+        """Report an initializer that does not fit the weight where the spec names it; NotConstantError then."""
+        if (init, shape) in self._tried:
+            return
+        self._tried.add((init, shape))
+        builder = Builder()
+        fan_in, fan_out = (builder.constant(float(n), "f64") for n in fans)
+        try:
+            init.make(Fresh(builder, name, shape, fan_in, fan_out))
+        except WordError as error:
+            raise self.spec.scope.fail(error.code, error.message, self._place_of(init), error.help) from None
+
+    def _place_of(self, value: Any) -> Place:
+        """The place of the argument that gave an option its value; that of the link where there is no telling."""
+        keys = [key for key, given in self.use.options.items() if given is value]
+        found = [a.value.place for a in self.use.link.arguments if a.key in keys]
+        return found[0] if found else self.use.link.place
+
     def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
         """Statistics of x, which must not depend on weights."""
         self.use.made += 1
+        if self._weighs(x):
+            message = f"{self.word} learns from the data, so no layer with weights may stand before it"
+            raise WordError("learned-from-weights", message, "move it up to the input")
         shape = x.shape[1:]
         tensors: list[Tensor] = []
         found = learn(x) if self.mode == "fit" else {}
@@ -282,18 +338,17 @@ class Lowering(Context):
             else:
                 tensor = self.builder.input("state", name, Type("f32", shape))
             tensors.append(tensor)
-        if any(i.role == "weight" for i in self._ancestors(x)):
-            message = f"{self.word} learns from the data, so no layer with weights may stand before it"
-            self.report.error("learned-from-weights", message, self.use.link.place, "move it up to the input")
         return tensors
 
-    def _ancestors(self, x: Tensor) -> list[Input]:
-        """The inputs that a value depends on."""
-        needed = {x.value}
-        for equation in reversed(self.builder.equations):
-            if needed & set(equation.results):
-                needed.update(equation.args)
-        return [i for i in self.builder.inputs if i.value in needed]
+    def _weighs(self, x: Tensor) -> bool:
+        """Whether a value depends on weights; each equation is looked at once."""
+        weights = {i.value for i in self.builder.inputs[self._looked[0] :] if i.role == "weight"}
+        self._weighted |= weights
+        for equation in self.builder.equations[self._looked[1] :]:
+            if not self._weighted.isdisjoint(equation.args):
+                self._weighted.update(equation.results)
+        self._looked = len(self.builder.inputs), len(self.builder.equations)
+        return x.value in self._weighted
 
     def draw(self, x: Tensor) -> Tensor:
         """Uniform random numbers of the shape of x."""

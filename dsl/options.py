@@ -73,7 +73,13 @@ def bind(
     order = list(table)
     failed = False
     for argument in arguments:
-        key = argument.key or (order[len(given)] if len(given) < len(order) else None)
+        key = argument.key or next((name for name in order if name not in given), None)
+        if key is None:
+            takes = f"takes {listed(order)}" if order else "takes no value"
+            message = f"{subject} {takes}; this is one too many"
+            scope.report.error("too-many-options", message, argument.place, "take it away")
+            failed = True
+            break
         failed |= not _accept(subject, every, argument, key, given, scope)
     for option in every.values():
         if option.required and option.name not in given and not failed:
@@ -96,15 +102,11 @@ def _accept(
     subject: str,
     table: Mapping[str, Option],
     argument: Argument,
-    key: str | None,
+    key: str,
     given: dict[str, Argument],
     scope: Scope,
 ) -> bool:
     place = argument.key_place or argument.place
-    if key is None:
-        takes = f"takes {listed(table)}" if table else "takes no options"
-        scope.report.error("too-many-options", f"{subject} {takes}; this is one too many", place, "take it away")
-        return False
     if key not in table:
         help = did_you_mean(key, table) or (f"it takes {listed(table)}" if table else f"{subject} takes no options")
         scope.report.error("unknown-option", f"{subject} has no option {key}", place, help)
@@ -254,7 +256,9 @@ def _nested(use: _Use, values: tuple[Any, ...]) -> Any:
         if isinstance(value, tuple):
             return [check(v) for v in value]
         if isinstance(value, bool | str):
-            raise use.scope.fail("bad-option", "a weight's values are numbers", use.expr.place, "as in [[1, 2], [3, 4]]")
+            raise use.scope.fail(
+                "bad-option", "a weight's values are numbers", use.expr.place, "as in [[1, 2], [3, 4]]"
+            )
         return value
 
     try:
@@ -276,7 +280,9 @@ def _listed_init(use: _Use, values: Any) -> Init:
     def make(w: Fresh) -> Tensor:
         if values.shape != w.shape:
             message = f"{w.name} has shape {list(w.shape)}, but its list has {list(values.shape)}"
-            help = "W of dense has a row for each input, and in it a number for each unit" if len(w.shape) == 2 else None
+            help = (
+                "W of dense has a row for each input, and in it a number for each unit" if len(w.shape) == 2 else None
+            )
             raise WordError("shape-mismatch", message, help or f"list {w.shape[0]} numbers")
         name = f"{w.name}_VALUES"
         return w.builder.emit(literal, values=values, shape=w.shape, name=name)
@@ -288,7 +294,9 @@ def _archived_init(use: _Use, expr: Call) -> Init:
     texts = [a.value.value for a in expr.arguments if isinstance(a.value, Text) and a.key is None]
     if len(texts) != 2 or len(expr.arguments) != 2:
         help = 'as in npz("weights.npz", "W1")'
-        raise use.scope.fail("bad-option", "npz takes a file and the name of an entry, both in quotes", expr.place, help)
+        raise use.scope.fail(
+            "bad-option", "npz takes a file and the name of an entry, both in quotes", expr.place, help
+        )
     try:
         values = read_entry(use.scope.folder, *texts)
     except ValueError as error:

@@ -91,7 +91,8 @@ def resolve(
         by.setdefault(type(sentence), []).append(sentence)
     names = Names(report)
     header = _header(by.get(syntax.Header, []), names, whole)
-    scope = Scope(_lets(by.get(syntax.Let, []), defines, names, report), report, folder, declared=_roles(tree))
+    roles = _roles(tree)
+    scope = Scope(_lets(by.get(syntax.Let, []), defines, names, roles), report, folder, declared=roles)
     fields: dict[str, Field] = {}
     faulty: set[str] = set()
     for declaration in by.get(syntax.Declaration, []):
@@ -175,16 +176,17 @@ def later(tree: Tree, report: Report) -> None:
 
 
 def _lets(
-    lets: list[syntax.Let], defines: Mapping[str, Constant | None], names: Names, report: Report
+    lets: list[syntax.Let], defines: Mapping[str, Constant | None], names: Names, roles: Mapping[str, str]
 ) -> dict[str, Constant | None]:
     """The constants; one whose expression is at fault is None."""
     constants: dict[str, Constant | None] = {}
+    report = names.report
     known = [let.name for let in lets]
     for name in defines:
         if name not in known:
             help = did_you_mean(name, known) or (f"the spec has {listed(known)}" if known else "the spec has no let")
             report.error("unknown-define", f"-D {name}: the spec has no let of that name", None, help)
-    below = dict.fromkeys(known, "the name of a let further down")
+    below = {**roles, **dict.fromkeys(known, "the name of a let that stands below")}
     for let in lets:
         if not names.declare(let.name, let.name_place):
             continue

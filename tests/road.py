@@ -184,7 +184,9 @@ def assert_same_bits(found: Path, expected: Path) -> None:
 
 
 def history(folder: Path) -> list[dict[str, str]]:
-    """The lines of history.csv."""
+    """The lines of history.csv, none where there is none yet."""
+    if not (folder / "history.csv").exists():
+        return []
     with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from netc.cli import sampling
-from netc.cli.differences import Ledger, Values
 from netc.cli.proof import Proof, prove
 from netc.cli.show_proof import render, summary
-from netc.cli.slopes import MOVES, Point, Slope, check, groups
 from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import Net, load, load_text
 from netc.runtime import trainer_of
@@ -128,14 +126,6 @@ def test_a_large_net_is_proven_on_fewer_examples_and_says_so() -> None:
     assert f"proven on {sampling.ROWS} of a batch's 500 examples" in build(net).prove().notes
 
 
-def test_very_many_weights_share_directions() -> None:
-    names = tuple(f"W{i}" for i in range(2000))
-    shared = groups(names)
-    assert tuple(name for group in shared for name in group) == names
-    assert len(shared) * len(names) <= 60_000
-    assert groups(names[:200]) == [(name,) for name in names[:200]]
-
-
 # What is caught: the graphs -----------------------------------------------------------------------------------------
 
 SWAPPED = {"Sub", "Div", "MatMul", "Greater", "GreaterOrEqual", "Less", "Where"}
@@ -173,14 +163,9 @@ def caught(made: Built) -> bool:
         return True
 
 
-def even(name: str, graph: ModelProto) -> bool:
-    """Whether a mutant is a sign under a cosine, which is the same schedule."""
-    outputs = {node.input[0]: node.output[0] for node in graph.graph.node if node.op_type == "Sub"}
-    return name.startswith("swapped Sub epoch") and "epoch" in outputs
-
-
 def test_no_wrong_node_or_number_of_the_step_graph_goes_unseen() -> None:
-    made = [(name, graph) for name, graph in mutants(SMALL_BUILT.step) if not even(name, graph)]
+    # The epoch within the schedule goes into a cosine, which takes no notice of its sign
+    made = [(n, graph) for n, graph in mutants(SMALL_BUILT.step) if not n.startswith("swapped Sub epoch, ")]
     assert len(made) > 60
     assert [name for name, graph in made if not caught(replace(SMALL_BUILT, step=graph))] == []
 
@@ -314,117 +299,6 @@ def test_a_bound_that_is_only_seen_on_one_side_is_not_called_proven(norm: float,
 def test_a_bound_on_the_gradients_is_seen_on_both_sides() -> None:
     proof = built(SMALL.replace("seed=3", "seed=3 clip_norm=1")).prove()
     assert proof.ok and not proof.unproven
-
-
-@pytest.mark.parametrize(
-    ("exact", "silent"),
-    [
-        (np.zeros((4, 3)), "it is all zero"),
-        (np.full((4, 3), 0.5), "its elements are all equal"),
-        (np.tile([0.2, 0.3, 0.5], (4, 1)), "it is the same for every example"),
-        (np.array([[0.2, 0.8], [0.4, 0.6]]), ""),
-    ],
-)
-def test_a_value_without_signal(exact: Any, silent: str) -> None:
-    ledger = Ledger()
-    single = exact.astype(np.float32)
-    ledger.compare("y", "prediction", Values(single, single, exact), examples=True)
-    (row,) = ledger.rows
-    assert (row.status, row.reason) == (("not proven", silent) if silent else ("ok", ""))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_graph_that_gives_no_number_differs(value: float) -> None:
-    exact = np.array([0.25, 0.5])
-    ledger = Ledger()
-    ledger.compare("y", "loss", Values(np.array([0.25, value], np.float32), exact.astype(np.float32), exact))
-    assert ledger.rows[0].status == "differs"
-
-
-# Kinks --------------------------------------------------------------------------------------------------------------
-
-
-def checked(loss: Callable[[Any], float], gradient: Callable[[Any], Any], at: Callable[[int], Any]) -> Slope:
-    """The check of one weight `w` under a loss, at the point after so many moves."""
-
-    def point(moved: int) -> Point:
-        w = np.asarray(at(moved), np.float64)
-        return Point({"w": w}, lambda p: loss(p["w"]), loss(w), {"w": gradient(w)})
-
-    return check(("w",), point, lambda key: np.random.default_rng(abs(hash(key)) % 2**32))
-
-
-def relu_loss(w: Any) -> float:
-    return float(np.maximum(w, 0).sum() + 0.3)
-
-
-def relu_gradient(w: Any) -> Any:
-    return (w > 0).astype(np.float64)
-
-
-def absolute(w: Any) -> float:
-    return float(np.abs(w).sum() + 0.3)
-
-
-POINT = np.array([0.5, -0.7, 0.2])
-AT_KINK = np.array([0.0, -0.7, 0.2])
-
-
-def test_a_point_at_a_kink_is_moved_and_counted() -> None:
-    slope = checked(relu_loss, relu_gradient, lambda moved: AT_KINK if moved < 2 else POINT)
-    assert (slope.status, slope.moved) == ("ok", 6)
-
-
-@pytest.mark.parametrize("share", [1e-3, 0.1, 0.3, 1 / 3, 0.5, 0.9])
-def test_a_kink_anywhere_within_the_step_is_seen(share: float) -> None:
-    near = np.array([share * 1e-5, -0.7, 0.2])[:1]
-    slope = checked(relu_loss, relu_gradient, lambda moved: near if moved == 0 else POINT[:1])
-    assert (slope.status, slope.moved) == ("ok", 3)
-
-
-def test_agreement_at_a_kink_proves_nothing() -> None:
-    # Central differences of |w| at 0 are 0, and so is sign(0): a gradient that is always 0 there would pass
-    slope = checked(absolute, np.sign, lambda moved: np.zeros(3))
-    assert (slope.status, slope.moved) == ("not proven", 3 * MOVES)
-
-
-def test_a_wrong_gradient_is_no_kink() -> None:
-    for factor in (-1.0, 0.0, 1.0001):
-        slope = checked(lambda w: float(np.sin(w).sum() + 2), lambda w, f=factor: f * np.cos(w), lambda moved: POINT)
-        assert (slope.status, slope.moved) == ("differs", 0)
-
-
-def test_a_gradient_of_nothing_is_not_proven() -> None:
-    slope = checked(lambda w: 2.0, np.zeros_like, lambda moved: POINT)
-    assert (slope.status, slope.reason) == ("not proven", "its gradient is all zero")
-    faint = checked(lambda w: 2.0 + 1e-9 * float(w.sum()), lambda w: np.full_like(w, 1e-9), lambda moved: POINT)
-    assert faint.status == "not proven"
-
-
-# What is fed --------------------------------------------------------------------------------------------------------
-
-
-def test_examples_lie_in_their_domains_and_cover_the_classes() -> None:
-    net = load_text(
-        "net fields\ninput a: unit[3]\ninput b: positive[2]\ninput c: binary[4]\ninput d: f32\ntarget y: class(7)\n"
-        "a -> concat b c d -> dense 7 -> softmax\nloss mcxent\nupdater sgd\ntrain epochs=1 batch=9\n"
-    )
-    batch = sampling.batch(net, 9, factor=100.0)
-    a, b, c, d = batch.inputs
-    assert a.min() >= 0 and a.max() <= 1 and len(np.unique(a)) > 20
-    assert b.min() > 0
-    assert set(np.unique(c)) == {0, 1}
-    assert d.shape == (9, 1) and {array.dtype for array in batch.inputs} == {np.dtype(np.float32)}
-    assert set(batch.targets[0]) == set(range(7)) and batch.targets[0].dtype == np.int64
-    assert [len(sampling.batch(net, size)) for size in sampling.sizes(9)] == [1, 9, 3]
-
-
-def test_clocks_are_in_the_middle_of_training_and_inside_the_warm_up() -> None:
-    clocks = sampling.clocks(SMALL_BUILT.net)
-    epochs = [clock.epoch for clock in clocks]
-    assert min(epochs) == 0 and max(epochs) > 9
-    assert any(0 < epoch < 2 and epoch % 1 for epoch in [*epochs, 0.5]) and any(4 < epoch < 7 for epoch in epochs)
-    assert min(clock.step for clock in clocks) > 1
 
 
 # What is told -------------------------------------------------------------------------------------------------------

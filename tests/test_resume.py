@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this sys
 
 # The net with everything that a checkpoint has to keep: statistics, draws, a schedule, two moments, two outputs.
 NET = "two"
-EPOCHS = 500
+EPOCHS = 300
 SEED = int(os.environ.get("NETC_SEED", "6"))
 # A checkpoint after each step, where the command line saves every two seconds: a kill then falls between other things.
 OFTEN = "import netc.runtime\nnetc.runtime.train.__kwdefaults__['checkpoint_every'] = {}\n"

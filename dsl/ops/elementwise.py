@@ -118,9 +118,7 @@ absolute = define(
     smooth=False,
 )
 sign = define("sign", _unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY, smooth=False)
-floor = define(
-    "floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, smooth=False
-)
+floor = define("floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, smooth=False)
 cos = define(
     "cos",
     _unary(lambda x: SIGNED_UNIT),

@@ -1,0 +1,365 @@
+"""The emitted trainer as a page: clean, documented, short, the same everywhere, and stepping aside for the user's names."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import Array, batch, module, small, weights
+from netc.codegen import to_numpy, to_onnx, to_step
+from netc.dsl import Net, SpecError, load, load_text
+from uses import nets_around, uses
+
+ROOT = Path(__file__).resolve().parent.parent
+SPECS = sorted((ROOT / "specs").glob("*.net"))
+GOLDEN = ROOT / "tests" / "golden" / "iris.py"
+LONG = "a_name_of_thirty_characters_at"  # and two digits: the longest that a spec may use
+PLAIN = (
+    "net plain\ninput x: f32[4]\ntarget y: class(3)\ndense 16 -> tanh\ndense 3 -> softmax\n"
+    "loss mcxent\nupdater adam\ntrain epochs=10 batch=16\n"
+)
+EVERYTHING = (
+    f"net {LONG}\n## What is seen.\ninput {LONG}1: f32[4]\ninput {LONG}2: unit\n"
+    f'## What is said.\ntarget {LONG}3: class("{"a" * 40}", "b\\"b", "c\\\\c")\ntarget {LONG}4: f32\n'
+    f"{LONG}5 = {LONG}1 -> standardize name={LONG}6 -> dropout 20% -> dense 4 l1=0.1 name={LONG}7 -> selu -> concat {LONG}2\n"
+    f"{LONG}8 = dense 3 l2=0.2 name={LONG}9 init=[{', '.join(['[0.125, -1e-9, 12345.678]'] * 5)}] -> softmax\n"
+    f"{LONG}10 = {LONG}5 -> dense 1 name={LONG}11 -> elu 2\noutput {LONG}8\noutput {LONG}10\n"
+    f"loss mcxent({LONG}8, {LONG}3) + 0.5 * mse({LONG}10, {LONG}4)\n"
+    f"updater adamw lr=cosine(0.1, epochs=20, warmup=3)\nmetric f1({LONG}8, {LONG}3) r2({LONG}10, {LONG}4)\n"
+    "train epochs=30 batch=10 seed=5 validation=20% early_stop=3 clip_norm=5\n"
+)
+SMALL: dict[str, str] = {
+    "plain": PLAIN,
+    "everything": EVERYTHING,
+    "inference": "net only\ninput x: f32[2]\ndense 2 -> relu\ntargets inference\n",
+    "one_number": "net one\ninput a: f32\ntarget b: f32\ndense 1\nloss mae\nupdater sgd\nmetric mae rmse r2\n",
+}
+
+
+@cache
+def nets() -> dict[str, Net]:
+    """Every spec of the project, a matrix of small ones, and a net around every use of every word."""
+    found = {path.stem: load(path) for path in SPECS} | {name: load_text(text) for name, text in SMALL.items()}
+    kinds = ("layer", "activation", "loss", "updater", "schedule", "init", "metric")
+    around = [net for use in uses(*kinds) for net in nets_around(use)]
+    return found | {f"use{i}": net for i, net in enumerate(around)}
+
+
+@cache
+def pages() -> dict[str, str]:
+    return {name: to_numpy(net) for name, net in nets().items()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("pages")
+    for name, page in pages().items():
+        (home / f"{name}.py").write_text(page, encoding="utf-8")
+    return home
+
+
+# Style ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["check --isolated", "format --isolated --check"])
+def test_ruff(folder: Path, command: str):
+    ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "--quiet", "--diff", str(folder)]
+    done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[:4000]
+
+
+@pytest.mark.parametrize("name", [*(p.stem for p in SPECS), *SMALL])
+def test_every_function_says_what_it_does(name: str):
+    tree = ast.parse(pages()[name])
+    assert ast.get_docstring(tree)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert len(functions) >= 3 and not any(isinstance(n, ast.ClassDef | ast.Lambda) for n in ast.walk(tree))
+    for function in functions:
+        said = ast.get_docstring(function)
+        assert said and said.endswith(".") and "\n" not in said, function.name
+
+
+def test_imports():
+    for page in pages().values():
+        tree = ast.parse(page)
+        imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert all(isinstance(n, ast.Import) for n in imports)
+        modules = {alias.name for n in imports for alias in n.names}
+        assert "numpy" in modules and modules - {"numpy"} <= {"hashlib", "math", "os", "sys"}
+        assert all(n in tree.body for n in imports)
+
+
+LINES = {"plain": 200, **{path.stem: 300 for path in SPECS}}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_length(name: str):
+    page = pages()[name]
+    assert len(page.splitlines()) <= LINES[name]
+    assert max(map(len, page.splitlines())) <= 88 and page.isascii() == nets()[name].source.text.isascii()
+
+
+def test_straight_line():
+    """No loop, class or branch in the mathematics."""
+    for page in pages().values():
+        found = [n for n in ast.parse(page).body if isinstance(n, ast.FunctionDef)]
+        for function in [f for f in found if f.name in ("predict", "loss_and_grads", "compared", "penalty", "metrics")]:
+            loops = ast.For | ast.While | ast.If | ast.Try | ast.With | ast.FunctionDef
+            assert not any(isinstance(n, loops) for s in function.body for n in ast.walk(s)), function.name
+
+
+def test_backward_sections_mirror_the_forward_ones():
+    page = to_numpy(small("dense 4 -> tanh\ndense 3 name=mid -> relu\ndense 2"))
+    heads = [line.strip() for line in page.splitlines() if line.startswith("    # ")]
+    assert [h for h in heads if "back" in h] == [
+        "# back through the loss",
+        "# back through 3",
+        "# back through mid",
+        "# back through 1",
+    ]
+
+
+def test_nothing_is_computed_that_nobody_asked_for():
+    """Every value that a function assigns is read."""
+    for page in pages().values():
+        for function in [n for n in ast.walk(ast.parse(page)) if isinstance(n, ast.FunctionDef)]:
+            names = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+            stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+            assert stored - read <= {"k", "probs", "digest"}, (function.name, stored - read)
+
+
+# The same bytes -------------------------------------------------------------------------------------------------------
+
+HASHES = """
+import hashlib, sys
+from netc.codegen import serialized, to_numpy, to_onnx, to_step
+from netc.dsl import load
+for path in sys.argv[1:]:
+    net = load(path)
+    space = {"__name__": "emitted"}
+    page = to_numpy(net)
+    exec(page, space)
+    parts = page.encode(), serialized(to_onnx(net, space["init"](1))), serialized(to_step(net))
+    print([hashlib.sha256(part).hexdigest() for part in parts])
+"""
+
+
+def test_two_builds_are_byte_identical(tmp_path: Path):
+    names = ("iris", "two_heads", "digits")
+    places = [(tmp_path, str(ROOT / "specs")), (ROOT / "specs", "."), (ROOT, "specs")]
+    settings = [
+        {"PYTHONHASHSEED": "0", "LC_ALL": "C", "TZ": "UTC"},
+        {"PYTHONHASHSEED": "1", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "COLUMNS": "40"},
+        {"PYTHONHASHSEED": "12345", "LC_ALL": "de_DE.UTF-8", "PYTHONUTF8": "0"},
+    ]
+    running: list[subprocess.Popen[str]] = []
+    for (where, specs), setting in zip(places, settings, strict=True):
+        paths = [str(Path(specs) / f"{name}.net") for name in names]
+        command = [sys.executable, "-c", HASHES, *paths]
+        kwargs: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        running.append(subprocess.Popen(command, cwd=where, env={**os.environ, **setting}, **kwargs))
+    said = [process.communicate() for process in running]
+    assert said[0][0].count("[") == len(names), said[0][1]
+    assert len({out for out, _ in said}) == 1, said
+
+
+def test_nothing_of_the_machine_is_in_it():
+    for name, page in pages().items():
+        for foreign in (str(ROOT), str(Path.home()), "/tmp", os.environ.get("HOSTNAME", "/tmp")):
+            assert foreign not in page, (name, foreign)
+
+
+def test_golden(update_golden: bool):
+    """The whole page of iris.net, to be read by a person whenever it changes: pytest --update-golden."""
+    page = to_numpy(load(ROOT / "specs" / "iris.net"))
+    if update_golden:
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(page, encoding="utf-8")
+    assert page == GOLDEN.read_text(encoding="utf-8"), "read the difference; pytest --update-golden accepts it"
+
+
+# The contract of its functions ----------------------------------------------------------------------------------------
+
+ONE_COLUMN = "net one\ninput a: f32\ninput b: f32[2]\ntarget t: f32\ntarget u: binary\nh = b -> concat a -> dense 4 -> tanh\n"
+ONE_COLUMN += "p = h -> dense 1\nq = h -> dense 1 -> sigmoid\noutput p\noutput q\nloss mse(p, t) + xent(q, u)\n"
+ONE_COLUMN += "updater sgd\nmetric mae(p, t) accuracy(q, u)\n"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_column_may_come_without_its_axis(dtype: Any):
+    """(N,) is taken for (N, 1), never broadcast to (N, N); the precision is that of what is given."""
+    net = load_text(ONE_COLUMN)
+    made, rng = module(net), np.random.default_rng(0)
+    p = {k: v.astype(dtype) for k, v in made.init(0).items()}
+    columns: list[Array] = [rng.random((5, 1)).astype(dtype), rng.random((5, 2)).astype(dtype)]
+    columns += [rng.random((5, 1)).astype(dtype), rng.integers(0, 2, (5, 1)).astype(dtype)]
+    flat = [a[:, 0] if a.shape[1] == 1 else a for a in columns]
+    loss, grads = made.loss_and_grads(p, *columns)
+    again, others = made.loss_and_grads(p, *flat)
+    assert loss == again and all(np.array_equal(grads[k], others[k]) for k in grads)
+    wide, thin = made.predict(p, *columns[:2]), made.predict(p, *flat[:2])
+    assert all(np.array_equal(a, b) and a.shape == (5, 1) and a.dtype == dtype for a, b in zip(wide, thin, strict=True))
+    assert made.metrics(*wide, *columns[2:]) == made.metrics(*wide, *flat[2:])
+    assert loss.dtype == dtype and {g.dtype for g in grads.values()} == {np.dtype(dtype)}
+    moments = made.init_updater(p)
+    made.update(p, moments, grads, 1, 0.0)
+    assert {v.dtype for v in (*p.values(), *moments.values())} == {np.dtype(dtype)}
+
+
+PRECISE = [use for use in uses("layer", "activation", "loss", "updater") if use.text == use.word.example]
+
+
+@pytest.mark.parametrize("use", PRECISE, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_computes_in_the_precision_it_is_given(use: Any, dtype: Any):
+    for net in nets_around(use):
+        made, rng = module(net), np.random.default_rng(2)
+        inputs, targets = batch(net, rng)
+        p = {k: v.astype(dtype) for k, v in weights(made, net, rng, inputs).items()}
+        given = [a if a.dtype == np.int64 else a.astype(dtype) for a in (*inputs, *targets)]
+        draws = {"draws": made.draw(0, 1, 5)} if hasattr(made, "draw") else {}
+        assert made.predict(p, *given[: len(inputs)]).dtype == dtype
+        loss, grads = made.loss_and_grads(p, *given, **draws)
+        assert loss.dtype == dtype and all(g.dtype == dtype for g in grads.values())
+        moments = made.init_updater(p)
+        made.update(p, moments, grads, 2, 0.25)
+        assert all(v.dtype == dtype for v in (*p.values(), *moments.values()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 17])
+def test_batches_of_any_size(count: int):
+    net = load_text(PLAIN)
+    made = module(net)
+    x, y = np.ones((count, 4), np.float32), np.zeros(count, np.int64)
+    assert made.predict(made.init(0), x).shape == (count, 3)
+    assert np.isfinite(made.loss_and_grads(made.init(0), x, y)[0])
+
+
+def test_arguments_are_left_alone():
+    """What is given is not written to, except weights and moments, whose entries `update` rebinds."""
+    for use in PRECISE:
+        net = nets_around(use)[0]
+        made, rng = module(net), np.random.default_rng(3)
+        inputs, targets = batch(net, rng)
+        p = weights(made, net, rng, inputs)
+        moments = made.init_updater(p)
+        arrays = [*inputs, *targets, *p.values(), *moments.values()]
+        for array in arrays:
+            array.flags.writeable = False
+        draws = {"draws": made.draw(0, 1, 5)} if hasattr(made, "draw") else {}
+        _, grads = made.loss_and_grads(p, *inputs, *targets, **draws)
+        made.update(p, moments, grads, 1, 0.0)
+
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+HOSTILE = """p np draws math x2 W1 b1 W2 z1 h1 loss grads name epoch step part part2 error mean deviation relu tanh softmax
+stream seed SEED INPUTS TARGETS LR BATCH EPOCHS NAME init fit update predict metrics evaluate split batches draw train check
+load main len float print min max abs range sum tuple list sys os hashlib match case type lambda None x y a n N data inputs
+targets rows held best kept wait report moments rate m v g w unbias count shape shapes keep dropout1 dropout dense concat
+prediction predictions batch examples clip_norm CLIP_NORM limit gradients norm scale erf _x __x__ net input target dy dz2
+d derror dW1 W_first b_first mean2 mean1 W3 onehot probs losses y_class y_next constant matmul add shape_2""".split()
+ROLES = {
+    "input": "net small\ninput {}: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
+    "target": "net small\ninput xx: f32[3]\ntarget {}: f32[2]\nhh = standardize -> dense 3 name=first",
+    "value": "net small\ninput xx: f32[3]\ntarget yy: f32[2]\n{} = standardize -> dense 3 name=first",
+    "layer": "net small\ninput xx: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name={}",
+    "net": "net {}\ninput xx: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
+}
+REST = " -> gelu -> dropout 20%\ndense 2 l2=0.1\nloss mse\nupdater adam lr=exponential(0.1)\nmetric r2\n"
+REST += "train validation=30% epochs=2 batch=4 clip_norm=3\n"
+
+
+def accepted(name: str, role: str) -> Net | None:
+    """The net, or None after a diagnostic that points at a place."""
+    try:
+        return load_text(ROLES[role].format(name) + REST)
+    except SpecError as error:
+        assert all(d.place is not None for d in error.diagnostics)
+        return None
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_hostile_names(role: str, capsys: pytest.CaptureFixture[str]):
+    """A name is refused with its place, or every function of the file works."""
+    refused: set[str] = set()
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((12, 3)).astype(np.float32), rng.standard_normal((12, 2)).astype(np.float32)
+    for name in HOSTILE:
+        net = accepted(name, role)
+        if net is None:
+            refused.add(name)
+            continue
+        made = module(net)
+        p = made.train([x], [y])
+        assert made.check([x], [y]) < 1e-6, name
+        assert made.predict(p, x).shape == (12, 2)
+    capsys.readouterr()
+    assert {"lambda", "None", "__x__", "_x"} <= refused
+    modules = {"math", "sys", "os", "hashlib"} if role == "net" else set()
+    assert refused <= {"lambda", "None", "__x__", "_x", "W_first", "b_first"} | modules
+
+
+@pytest.mark.parametrize("role", ["input", "target", "value", "layer"])
+def test_hostile_names_in_graphs(role: str):
+    for name in ("draws", "step", "epoch", "loss", "W1", "matmul", "constant", "y_class", "shape", "x2", "part", "probs"):
+        net = accepted(name, role)
+        assert net is not None, name
+        p = module(net).init(0)
+        named = {i.name for i in to_onnx(net, p).graph.input}
+        assert named == {net.inputs[0].name}
+        outputs = {o.name for o in to_step(net).graph.output}
+        assert {f"{w}.next" for w in net.trained} < outputs
+
+
+@pytest.mark.parametrize("name", ["numpy", "random", "json", "types", "inspect", "re", "secrets"])
+def test_a_net_is_not_called_like_a_module(name: str):
+    """NAME.py would stand in that module's place when it is run."""
+    with pytest.raises(SpecError, match=name):
+        load_text(PLAIN.replace("net plain", f"net {name}"))
+
+
+def test_long_names_work():
+    net = load_text(EVERYTHING)
+    made, rng = module(net), np.random.default_rng(0)
+    inputs, targets = batch(net, rng)
+    p = weights(made, net, rng, inputs)
+    loss, grads = made.loss_and_grads(p, *inputs, *targets, draws=made.draw(0, 1, 5), clip_norm=5)
+    assert np.isfinite(loss) and set(grads) == set(net.trained)
+    assert to_onnx(net, p) and to_step(net)
+
+
+SPITEFUL = 'say """ and \\\\ and # and \\n and {{ x }} and {% raw %}'
+
+
+def test_hostile_texts(tmp_path: Path):
+    """Comments, labels and file names cannot end a string or a comment of the page."""
+    text = PLAIN.replace("class(3)", 'class("a\\"\\"\\"", "b\\\\", "{{ c }}\\n")').replace("input", f"## {SPITEFUL}\ninput", 1)
+    net = load_text(text, name='we"""ird\\\r\nimport os.net')
+    page = to_numpy(net)
+    assert "\r" not in page and module(net).NAME == "plain"
+    tree = ast.parse(page)
+    assert {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} == {"hashlib", "math", "os", "sys", "numpy"}
+    assert "{{ x }}" in (ast.get_docstring(tree) or "")
+
+
+def test_check_of_the_page_itself(tmp_path: Path):
+    """`python NAME.py DATA.npz --check` compares the gradients, and says so in its exit code."""
+    (tmp_path / "plain.py").write_text(pages()["plain"], encoding="utf-8")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((30, 4)), y=rng.integers(0, 3, 30))
+    command = [sys.executable, "-I", "plain.py", "data.npz", "--check"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.count("analytic") == 4, done.stderr
+    broken = pages()["plain"].replace("dW1 = x.T @ dz1", "dW1 = -(x.T @ dz1)")
+    (tmp_path / "plain.py").write_text(broken, encoding="utf-8")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 1
