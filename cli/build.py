@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from . import show
 from .options import json_option, read_spec, spec_options
 
 OPSETS = (18, 23)
+# The exit code of a bug of ours, which artifacts that differ are.
+BUG = 70
 
 
 @click.command("build")
@@ -59,11 +62,13 @@ def command(
         result = _result(net, folder, files) if proof.ok else {}
         diagnostics = [as_json(d) for d in report.ordered()]
         show.report({"ok": proof.ok, **result, "proof": proof.to_json(), "diagnostics": diagnostics})
+        if not proof.ok:
+            raise click.exceptions.Exit(BUG)
     else:
         click.echo("\n".join(render(proof)))
-        click.echo("\n".join(_said(net, folder, files, weights is not None)) if proof.ok else "")
-    if not proof.ok:
-        raise RuntimeError("the artifacts differ from each other; nothing was written")
+        if not proof.ok:
+            raise RuntimeError("the artifacts differ from each other; nothing was written")
+        click.echo("\n".join(_said(net, folder, files, weights is not None)))
 
 
 def _refuse_run(folder: Path, name: str) -> None:
@@ -83,8 +88,9 @@ def _result(net: Net, folder: Path, files: dict[str, bytes]) -> dict[str, Any]:
 def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> list[str]:
     lines = [""] + [f"{folder / name}  {show.size(len(content))}" for name, content in files.items()]
     if not trained:
+        cure = "netc train, or build with --weights" if "update" in net.programs else "build with --weights"
         untrained = "the weights are untrained"
         if net.states:
             untrained += f", and {', '.join(net.states)} wait for data"
-        lines.append(f"{untrained}: netc train, or build with --weights")
+        lines += ["", *textwrap.wrap(f"{untrained}: {cure}", 80)]
     return lines

@@ -3,7 +3,8 @@
 The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|); a graph may
 err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so a value is compared once more on
 its own scale, a weight by how far the step moves it: where the float32 file has max |a - exact| / max |exact| <= 1e-4,
-the graph may have 1e-3, both besides what the rounding of the stored number takes.
+the graph may have 1e-3, both besides what the rounding of the stored number takes. The file's own error is the larger
+of two runs, the second with the last bit of each weight changed, since a single run may be right by luck.
 """
 
 from __future__ import annotations
@@ -206,3 +207,8 @@ def _row(name: str, entry: _Entry) -> Row:
     return Row(
         name, entry.what, entry.compared, worst, relative, status, reason or ("" if entry.signal else entry.silent)
     )
+
+
+def short(number: float) -> str:
+    """A limit in two digits, in one where it is round."""
+    return f"{number:.1e}".replace(".0e", "e")

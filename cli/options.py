@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from ..dsl import Net, Source, check
 from ..dsl.diagnostics import Report
-from ..dsl.load import MEMORY_BUDGET, read_text
+from ..dsl.load import MEMORY_BUDGET, decoded, read_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,6 +55,8 @@ def parse_defines(defines: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = define.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"{define!r} is not NAME=VALUE", param_hint="-D")
+        if name in found:
+            raise click.BadParameter(f"{name} is set twice", param_hint="-D")
         found[name] = value
     return found
 
@@ -61,6 +64,8 @@ def parse_defines(defines: tuple[str, ...]) -> dict[str, str]:
 def read_spec(spec: str, defines: tuple[str, ...], memory: float | None) -> tuple[Net, Report]:
     """The net of a spec file, or of standard input for `-`, with its warnings; SpecError where there are errors."""
     source, folder = spec_source(spec)
+    if memory is not None and not math.isfinite(memory):
+        raise click.BadParameter(f"{memory} is not a number of GiB", param_hint="--memory")
     budget = MEMORY_BUDGET if memory is None else int(memory * 2**30)
     net, report = check(source, parse_defines(defines), folder, budget)
     report.raise_errors()
@@ -71,5 +76,5 @@ def read_spec(spec: str, defines: tuple[str, ...], memory: float | None) -> tupl
 def spec_source(spec: str) -> tuple[Source, str | None]:
     """The text of a spec, and the folder to which its files are relative."""
     if spec == "-":
-        return Source("<stdin>", sys.stdin.read()), None
+        return Source("<stdin>", decoded(sys.stdin.buffer.read(), "standard input")), None
     return Source(spec, read_text(Path(spec))), str(Path(spec).parent)

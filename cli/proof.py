@@ -21,7 +21,7 @@ from ..dsl.net import Net
 from ..runtime import trainer_of
 from ..runtime.fields import Array
 from . import sampling
-from .differences import EXACT, Difference, Row
+from .differences import EXACT, Difference, Row, short
 from .prove_predictions import predictions
 from .prove_training import reaching_gain, training
 from .slopes import Slope
@@ -64,10 +64,21 @@ class Proof:
         nearest = max(self.rows, key=lambda row: row.difference.ratio, default=None)
         return nearest.difference if nearest else EXACT
 
+    @property
+    def summary(self) -> str:
+        """The proof in a line."""
+        if not self.ok:
+            count = len(self.rows) + len(self.slopes)
+            return f"NOT proved: {len(self.differing)} of {count} values differ"
+        nearest = self.largest
+        largest = f"largest difference {nearest.error:.1e} (limit {short(nearest.limit)})"
+        return f"proved: {self.proven} values, {largest}, {len(self.unproven)} not proven"
+
     def to_json(self) -> dict[str, Any]:
         """The proof as an object for programs; what is not a number is told as text."""
         return {
             "ok": self.ok,
+            "summary": self.summary,
             "proven": self.proven,
             "values": [_plain(row) for row in self.rows],
             "gradients": [_plain(slope) for slope in self.slopes],

@@ -47,7 +47,7 @@ def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) 
 
 def _gradients(
     trainer: Trainer, weights: Arrays, batch: Batch, clock: Clock, limit: float | None = None
-) -> tuple[float, Arrays]:
+) -> tuple[Array, Arrays]:
     """The file's loss and gradients, in the precision of the weights and examples that it is given."""
     options: dict[str, Any] = {}
     if trainer.draw is not None:
@@ -55,7 +55,7 @@ def _gradients(
     if trainer.clip_norm is not None:
         options["clip_norm"] = limit
     loss, grads = trainer.loss_and_grads(dict(weights), *batch.arrays, **options)
-    return float(loss), grads
+    return np.asarray(loss), grads
 
 
 def _precise(batch: Batch) -> Batch:
@@ -69,7 +69,7 @@ def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
     def faint(gain: float) -> int:
         weights = widened(sampling.perturbed(net, first, gain))
         loss, grads = _gradients(trainer, weights, batch, Clock(2, 0.0))
-        bounds = FAINT * abs(loss), 1e12 * abs(loss)
+        bounds = FAINT * abs(float(loss)), 1e12 * abs(float(loss))
         return sum(not bounds[0] < np.abs(g).max(initial=0.0) < bounds[1] for g in grads.values())
 
     found: dict[float, int] = {}
@@ -88,6 +88,7 @@ class _Steps:
 
     def __init__(self, net: Net, trainer: Trainer, step: Any, weights: Arrays):
         self.net, self.trainer, self.weights = net, trainer, weights
+        self.beside = sampling.beside(net, weights)
         self.ledger = Ledger()
         session = ort.open_session(graph_bytes(step), "cpu", 1).session
         names = metadata_of(session, "the step graph").step
@@ -127,16 +128,19 @@ class _Steps:
                 self.step(sampling.batch(self.net, count, factor=factor), clock, {**self.weights, **smaller})
 
     def step(self, batch: Batch, clock: Clock, other: Arrays | None = None) -> None:
-        """One step, three times over; from `other` weights where these are given."""
+        """One step in the graph and in the file; from `other` weights where these are given."""
         weights = other or self.weights
         graph = self._graph(batch, clock, weights)
         file = self._file(batch, clock, dict(weights), dict(self.moments))
+        at = sampling.beside(self.net, other) if other else self.beside
+        near = self._file(batch, clock, dict(weights), dict(self.moments), at=at)
         exact = self._file(_precise(batch), clock, widened(weights), widened(self.moments), watched=True)
         start = {**weights, **self.moments}
         for name, result in (("loss", self.names.loss), *self.names.next.items()):
             if result not in graph or name not in exact:
                 continue
-            values = Values(graph[result], np.asarray(file[name]), np.asarray(exact[name]), start.get(name))
+            mine, precise, beside = (np.asarray(found[name]) for found in (file, exact, near))
+            values = Values(graph[result], mine, precise, start.get(name), beside)
             self.ledger.compare(result, self._what(name), values)
 
     def _what(self, name: str) -> str:
@@ -154,13 +158,12 @@ class _Steps:
         results = self.run({name: feeds[name] for name in self.fed})
         return dict(zip(self.given, results, strict=True))
 
-    def _file(self, batch: Batch, clock: Clock, p: Arrays, moments: Arrays, watched: bool = False) -> dict[str, Any]:
-        """The loss and everything that the file's step leaves behind."""
+    def _file(
+        self, batch: Batch, clock: Clock, p: Arrays, moments: Arrays, at: Arrays | None = None, watched: bool = False
+    ) -> dict[str, Any]:
+        """The loss and everything that the file's step leaves behind; with gradients of other weights than it moves."""
         limit = self.trainer.clip_norm
-        options: dict[str, Any] = {} if limit is None else {"clip_norm": limit}
-        if self.trainer.draw is not None:
-            options["draws"] = self.trainer.draw(int(clock.epoch), clock.step, len(batch))
-        loss, grads = self.trainer.loss_and_grads(p, *batch.arrays, **options)
+        loss, grads = _gradients(self.trainer, at or p, batch, clock, limit)
         if watched and limit is not None:
             _, free = _gradients(self.trainer, p, batch, clock)
             self.acted.add(any(not np.array_equal(g, grads[name]) for name, g in free.items()))
@@ -206,7 +209,7 @@ def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[lis
         weights = widened(sampling.perturbed(net, first, gain, moved))
         batch = _precise(sampling.batch(net, count, moved))
         loss, grads = _gradients(trainer, weights, batch, clock)
-        return Point(weights, lambda p: _gradients(trainer, p, batch, clock)[0], loss, grads)
+        return Point(weights, lambda p: float(_gradients(trainer, p, batch, clock)[0]), float(loss), grads)
 
     together = groups(net.trained)
     found = [check(names, point, lambda key, of=names: sampling.stream(0, of, key)) for names in together]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -42,9 +43,19 @@ def failure(found: Iterable[Diagnostic], as_object: bool) -> None:
 
 
 def report(result: dict[str, Any]) -> None:
-    """Print a result as JSON on standard output."""
-    json.dump(result, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    """Print a result as JSON on standard output, where a number that is not finite is null."""
+    json.dump(_finite(result), sys.stdout, indent=2, default=str, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in cast("Iterable[Any]", value)]
+    return value
 
 
 def table(rows: list[tuple[str, ...]], right: str = "", width: int = 80) -> list[str]:
@@ -70,15 +81,20 @@ def amount(number: float, unit: str = "") -> str:
     """A number with a metric prefix: 1.2 k, 3.4 M."""
     for prefix in ("", "k", "M", "G"):
         if number < 1000:
-            return f"{number:.3g} {prefix}{unit}".strip()
+            return f"{_three_digits(number)} {prefix}{unit}".strip()
         number /= 1000
-    return f"{number:.3g} T{unit}"
+    return f"{_three_digits(number)} T{unit}"
 
 
 def size(count: float) -> str:
     """Bytes with a binary prefix."""
     for prefix in ("B", "KiB", "MiB"):
         if count < 1024:
-            return f"{count:.3g} {prefix}"
+            return f"{_three_digits(count)} {prefix}"
         count /= 1024
-    return f"{count:.3g} GiB"
+    return f"{_three_digits(count)} GiB"
+
+
+def _three_digits(number: float) -> str:
+    """At least three digits, never an exponent."""
+    return f"{number:.0f}" if number >= 99.95 else f"{number:.3g}"

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .differences import FLOOR, RELATIVE, Row
+from .differences import Row, short
 from .proof import Proof
 from .show import table
 from .slopes import Slope
@@ -28,17 +28,7 @@ def render(proof: Proof, width: int = 80) -> list[str]:
     lines += [line for note in proof.notes for line in _wrapped(f"note: {note}", width)]
     lines += _reasons("DIFFERS", proof.differing, width)
     lines += _reasons("not proven", proof.unproven, width)
-    return [*lines, *_wrapped(summary(proof), width)]
-
-
-def summary(proof: Proof) -> str:
-    """The proof in a line."""
-    if not proof.ok:
-        count = len(proof.rows) + len(proof.slopes)
-        return f"NOT proved: {len(proof.differing)} of {count} values differ"
-    nearest = proof.largest
-    largest = f"largest difference {nearest.error:.1e} (limit {_short(nearest.limit)})"
-    return f"proved: {proof.proven} values, {largest}, {len(proof.unproven)} not proven"
+    return [*lines, *_wrapped(proof.summary, width)]
 
 
 def _values(rows: Sequence[Row], width: int) -> list[str]:
@@ -47,7 +37,7 @@ def _values(rows: Sequence[Row], width: int) -> list[str]:
     for row in shown:
         d = row.shown
         scale = "" if d is row.difference else " of it"
-        lines.append((row.name, row.what, f"{d.error:.1e}{scale}", f"{d.own:.1e}", _short(d.limit), _mark(row)))
+        lines.append((row.name, row.what, f"{d.error:.1e}{scale}", f"{d.own:.1e}", short(d.limit), _mark(row)))
     return table(lines, "ll", width) + _more(rest)
 
 
@@ -83,8 +73,3 @@ def _reasons(title: str, found: list[tuple[str, str]], width: int) -> list[str]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ")
-
-
-def _short(number: float) -> str:
-    """A limit: the round ones as they are written."""
-    return f"{number:.0e}" if number in (FLOOR, RELATIVE) else f"{number:.1e}"

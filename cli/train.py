@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,9 +58,13 @@ def command(
     examples = read(metadata, sources, None if spec == "-" else Path(spec).parent)
     if not force:
         refuse_edited(folder, file_names(net))
-    prepare_folder(folder, net.name, resume=resume, force=force)
-    started = load_weights(weights, own.init(own.seed)) if weights else None
+    first = own.init(own.seed)
+    started = load_weights(weights, first) if weights else None
     chosen = _engine(net, own, engine, provider, threads)
+    if provider == "cuda":
+        _open(net, first, provider, threads)
+    # What an earlier run left goes only when nothing is in the way of this one.
+    prepare_folder(folder, net.name, resume=resume, force=force)
     if not as_object:
         show.diagnostics(report.ordered())
         click.echo("\n".join([*summary(net), "", *examples.notes]))
@@ -103,6 +108,14 @@ def _engine(net: Net, own: Trainer, engine: str, provider: Any, threads: int | N
     return NumpyEngine(own) if engine == "numpy" else OnnxEngine(serialized(to_step(net)), provider, threads)
 
 
+def _open(net: Net, weights: Mapping[str, Any], provider: Any, threads: int | None) -> None:
+    """Refuse a provider that the exported model will not get, before hours of training."""
+    from ..codegen import serialized, to_onnx
+    from ..runtime import Session
+
+    Session(serialized(to_onnx(net, weights)), provider, threads)
+
+
 def _finish(
     net: Net,
     own: Trainer,
@@ -123,7 +136,8 @@ def _finish(
     made = compile_net(net, result.weights, True, 21, text)
     proof = prove(net, text, made.model, made.step, result.weights, True)
     if not proof.ok:
-        raise RuntimeError("the trained artifacts differ from each other")
+        wrong = "; ".join(f"{name}: {why}" for name, why in proof.differing[:3])
+        raise RuntimeError(f"the trained artifacts differ from each other, and are not written: {wrong}")
     files = made.files()
     write(folder, files, force=True)
     session = Session(serialized(made.model), provider, threads)
@@ -188,6 +202,7 @@ def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str
         )
         lines.append("the same as the trainer's own")
     proof = finished["proof"]
-    lines.append(f"every artifact was executed and proven equal, in {proof['seconds']:.1f} s")
+    lines.append(proof["summary"])
+    lines += [f"not proven: {each['name']}: {each['reason']}" for each in proof["unproven"]]
     lines += textwrap.wrap(f"ran on {finished['provider']}: {finished['provider_reason']}", 79)
     return [*lines, "", *finished["artifacts"].values()]

@@ -34,18 +34,18 @@ def loss_and_grads(net: Net) -> Program:
         clipped = clip_by_norm(limit, *found.values())
         found = {name: g.named(f"d{name}") for name, g in zip(found, clipped, strict=True)}
         if "penalty" in simple.results:
-            extra = _gradients(builder, simple, "penalty", weights, named=False)
-            found = {name: (g + extra[name]).named(f"d{name}") for name, g in found.items()}
+            extra = backward(builder, simple, simple.results["penalty"], set(weights.values()), named=False)
+            for name, value in weights.items():
+                if value in extra:
+                    found[name] = (found[name] + extra[value]).named(f"d{name}")
     results: dict[str, Value] = {"loss": simple.results["loss"]}
     results |= {f"d{name}": gradient.value for name, gradient in found.items()}
     inputs: tuple[Input, ...] = tuple(builder.inputs)
     return prune(Program("loss_and_grads", inputs, tuple(builder.equations), results)).check()
 
 
-def _gradients(
-    builder: Simplifier, program: Program, of: str, weights: dict[str, Value], named: bool = True
-) -> dict[str, Tensor]:
-    found = backward(builder, program, program.results[of], set(weights.values()), named)
+def _gradients(builder: Simplifier, program: Program, of: str, weights: dict[str, Value]) -> dict[str, Tensor]:
+    found = backward(builder, program, program.results[of], set(weights.values()))
     return {
         name: found[value] if value in found else broadcast_like(builder.constant(0.0), Tensor(builder, value))
         for name, value in weights.items()

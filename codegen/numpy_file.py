@@ -17,6 +17,7 @@ from ..dsl.net import Net
 from . import head
 from .about import escape
 from .body import Body, Names, Statement, assignments, kernel_name
+from .fold import folded
 from .gradients import CLIP, loss_and_grads
 from .simplify import simplify
 from .spelling import WIDTH, quote, wrap
@@ -71,7 +72,7 @@ class _Page:
         page |= self._training() if trains else {}
         page["modules"] = self._modules(page)
         page["kernels"] = [_source(k) for k in self.kernels.values()]
-        return _template().render(page)
+        return folded(_template().render(page))
 
     def _training(self) -> dict[str, Any]:
         net, programs = self.net, self.net.programs
@@ -225,6 +226,9 @@ class _Page:
             f"for part in {_tuple(self.net.moments)}",
         ]
         parts = ['f"{name}.{part}": np.zeros_like(p[name])', *loops]
+        flat = f"    return {{{' '.join(parts)}}}"
+        if len(flat) <= WIDTH:
+            return [flat]
         inner = f"        {' '.join(parts)}"
         lines = [inner] if len(inner) <= WIDTH else [f"        {part}" for part in parts]
         return ["    return {", *lines, "    }"]

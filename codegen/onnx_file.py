@@ -130,7 +130,7 @@ def _decide(graph: Graph, output: Output, outputs: list[ValueInfoProto], describ
             _add(outputs, described, label, TensorProto.STRING, batch, "label", output.name)
     elif kind == "binary":
         half = graph.constant(np.array(0.5, np.float32))
-        above = graph.GreaterOrEqual(output.name, half)
+        above = _named(graph, f"{output.name}_above", "GreaterOrEqual", [output.name, half])
         decision = _named(graph, f"{output.name}_decision", "Cast", [above], to=TensorProto.INT64)
         _add(outputs, described, decision, TensorProto.INT64, output.type.shape, "decision", output.name)
 

@@ -193,6 +193,6 @@ def wrap(head: str, items: list[str], tail: str, indent: int = 0) -> list[str]:
     if len(flat) <= WIDTH or not items:
         return [flat]
     inner = f"{pad}    {', '.join(items)}"
-    if len(inner) <= WIDTH and not head.startswith(("return {", "{")) and "{" not in head[-1:]:
+    if len(inner) <= WIDTH and not head.startswith(("return {", "return (", "{")) and "{" not in head[-1:]:
         return [f"{pad}{head}", inner, f"{pad}{tail}"]
     return [f"{pad}{head}", *(f"{pad}    {item}," for item in items), f"{pad}{tail}"]

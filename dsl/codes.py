@@ -121,6 +121,7 @@ CODES: dict[str, str] = {
         "A declared name is also the name of a word. That is allowed, and the name then means your value; the warning "
         "is for whoever reads the spec."
     ),
+    "interrupted": "Ctrl-C stopped the command. A training run is saved where it stopped; --resume goes on from there.",
     "internal": "netc itself failed. The help names a file with the details; please report it with the spec.",
     "learned-from-weights": (
         "standardize learns a mean and a deviation from the training rows before training begins. After a layer with "
@@ -167,4 +168,5 @@ CODES: dict[str, str] = {
         "longer than 32 characters, or a net named like a module that its trainer imports."
     ),
     "unused": "An input, a target or a named value is used by nothing. Either it is left over or a use is missing.",
+    "usage": "A command line that netc does not understand: an unknown option, or an argument missing or wrong.",
 }

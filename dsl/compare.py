@@ -85,6 +85,8 @@ class Comparison:
         left, right = self._loss(expr.left), self._loss(expr.right)
         if isinstance(left, float) and isinstance(right, float):
             return self._number(expr)
+        if expr.op == "/" and right == 0.0:
+            raise self._fail("bad-constant", "this has no value: it divides by zero", expr.place, "change the divisor")
         operators: dict[str, Callable[[Any, Any], Any]] = {
             "+": lambda a, b: a + b,
             "-": lambda a, b: a - b,
@@ -169,8 +171,10 @@ class Comparison:
 
     def _check(self, word: Word, p: Tensor, y: Tensor, target: Field | None, place: Place) -> None:
         if target is None and not any(y.type.domain.within(VALUES[k]) for k in word.targets if k in VALUES):
-            message = f"{word.name} takes a target of type {_either(word)}, but this one lies in {y.type.domain}"
-            raise self._fail("target-mismatch", message, place, "bring it there, for example by sigmoid")
+            low, high = y.type.domain.low, y.type.domain.high
+            found = f"this is {low:g}" if low == high else f"this value lies in {y.type.domain}"
+            message = f"{word.name} takes a target of type {_either(word)}, but {found}"
+            raise self._fail("target-mismatch", message, place, "bring it there")
         expected = target.predicted if target else y.shape
         # A softmax over one output is told where it stands; here the domain says more than the shape.
         if not p.type.domain.within(word.prediction):

@@ -132,7 +132,7 @@ class _Use:
     scope: Scope
 
     def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
-        found = found or f"this is {_describe(self.expr)}"
+        found = found or _found(self.expr, self.scope.constants)
         message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
         return self.scope.fail("bad-option", message, self.expr.place, help)
 
@@ -140,6 +140,13 @@ class _Use:
         if isinstance(self.expr, Call):
             raise self.fail()
         return self.scope.number(self.expr)
+
+
+def _found(expr: Expr, constants: Mapping[str, Constant | None]) -> str:
+    if isinstance(expr, Name) and expr.id in constants:
+        value = constants[expr.id]
+        return f"{expr.id} is {str(value).lower() if isinstance(value, bool) else repr(value)}"
+    return f"this is {_describe(expr)}"
 
 
 def _describe(expr: Expr) -> str:

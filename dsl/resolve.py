@@ -183,7 +183,7 @@ def _lets(
     report = names.report
     known = [let.name for let in lets]
     for name in defines:
-        if name not in known:
+        if name not in known and name.isidentifier():
             help = did_you_mean(name, known) or (f"the spec has {listed(known)}" if known else "the spec has no let")
             report.error("unknown-define", f"-D {name}: the spec has no let of that name", None, help)
     below = {**roles, **dict.fromkeys(known, "the name of a let that stands below")}
@@ -323,6 +323,8 @@ def unused(spec: Spec, used: Iterable[str], report: Report) -> None:
         if name in used or name in spec.scope.constants:
             continue
         role = spec.fields[name].role if name in spec.fields else "value"
+        if role == "target" and spec.loss and spec.wanted == ("inference",):
+            continue  # a net that is exported alone does without its loss
         help = {
             "input": "use it as the source of a chain, or take it away",
             "target": "compare a prediction with it in the loss, or take it away",

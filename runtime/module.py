@@ -19,7 +19,10 @@ Arrays: TypeAlias = dict[str, Array]
 
 @dataclass(frozen=True)
 class Trainer:
-    """The settings and functions of an emitted file; those that the spec did not ask for are None."""
+    """The settings and functions of an emitted file; those that the spec did not ask for are None.
+
+    Those of a file that only predicts, without a loss and an updater, refuse to train.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -47,6 +50,8 @@ class Trainer:
 _SETTINGS = {"NAME": str, "INPUTS": (tuple, dict), "TARGETS": (tuple, dict), "SEED": int, "EPOCHS": int, "BATCH": int}
 _OPTIONAL = ("VALIDATION", "EARLY_STOP", "CLIP_NORM")
 _FUNCTIONS = ("init", "init_updater", "batches", "loss_and_grads", "update", "predict")
+# A file whose spec wants inference alone has none of these.
+_TRAINING = ("EPOCHS", "BATCH", "init_updater", "batches", "loss_and_grads", "update")
 _OPTIONAL_FUNCTIONS = ("fit", "split", "draw", "metrics", "evaluate")
 
 
@@ -85,6 +90,8 @@ def _line(error: BaseException, filename: str) -> int | None:
 
 
 def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
+    if not any(name in names for name in _TRAINING):
+        names = {**names, "EPOCHS": 0, "BATCH": 1, **dict.fromkeys(_TRAINING[2:], _untrainable)}
     wrong = [name for name, kind in _SETTINGS.items() if not isinstance(names.get(name), kind)]
     wrong += [name for name in _FUNCTIONS if not callable(names.get(name))]
     if "VALIDATION" in names:
@@ -98,3 +105,7 @@ def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
     values |= {name: names[name] for name in _FUNCTIONS}
     values |= {name: names[name] for name in _OPTIONAL_FUNCTIONS if callable(names.get(name))}
     return Trainer(sha256=sha256, **values)
+
+
+def _untrainable(*_: Any, **__: Any) -> Any:
+    raise Fault("trainer-broken", "the file only predicts: its spec wants inference alone")

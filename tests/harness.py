@@ -52,7 +52,7 @@ def sample(type: Type, rng: np.random.Generator) -> Array:
     """Numbers of a type, float64 where it is a floating-point one; they keep away from the ends of their domain."""
     shape = sizes(type.shape)
     if type.dtype == "bool":
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     if type.dtype == "i64":
         return rng.integers(int(type.domain.low), int(type.domain.high) + 1, shape)
     if type.domain.simplex is not None:
@@ -262,7 +262,9 @@ def assert_gradient(analytic: Array, numeric: Array, loss: float, what: str) -> 
     allowed = 1e-6 * np.maximum(np.abs(analytic), np.abs(numeric)) + 1e-9 * max(1.0, abs(loss))
     error = np.abs(analytic - numeric)
     assert np.shape(analytic) == np.shape(numeric), f"{what}: shape {np.shape(analytic)}"
-    assert np.all(error <= allowed), f"{what}: gradient off by {float(np.max(error - allowed)):.3g}\n{analytic}\n{numeric}"
+    assert np.all(error <= allowed), (
+        f"{what}: gradient off by {float(np.max(error - allowed)):.3g}\n{analytic}\n{numeric}"
+    )
 
 
 def input_gradients(net: Net) -> Program:

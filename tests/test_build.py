@@ -74,7 +74,24 @@ def test_json(tmp_path: Path) -> None:
     )
     broken = netc("build", "-", "--json", stdin="net n\ninput x: f32[2]\ndens 3\n")
     assert (broken.code, broken.json["ok"], broken.err) == (1, False, "")
-    assert "did you mean dense" in broken.json["diagnostics"][0]["help"]
+    assert any("did you mean dense" in (d["help"] or "") for d in broken.json["diagnostics"])
+
+
+# A compiler that prints adam's rate wrong into the file alone.
+WRONG_PRINT = """
+import netc.codegen.numpy_file as printer
+right = printer.to_numpy
+printer.to_numpy = lambda net: right(net).replace("rate = ", "rate = 1.01 * ")
+"""
+
+
+@pytest.mark.parametrize("verb", ["build", "train"])
+def test_artifacts_that_differ_are_never_written(verb: str, tmp_path: Path) -> None:
+    done = netc(verb, IRIS, "-o", tmp_path / "out", first=WRONG_PRINT)
+    assert (done.code, "a bug of netc" in done.err, "differ from each other" in done.err) == (70, True, True), done.err
+    assert not {p.name for p in tmp_path.glob("out/*")} & {"iris.py", "iris.onnx", "netc.manifest.json"}
+    told = netc(verb, IRIS, "-o", tmp_path / "json", "--json", first=WRONG_PRINT)
+    assert (told.code, told.json["ok"]) == (70, False)
 
 
 def test_a_spec_from_standard_input(tmp_path: Path) -> None:

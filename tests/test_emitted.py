@@ -1,9 +1,11 @@
-"""The emitted trainer as a page: clean, documented, short, the same everywhere, and stepping aside for the user's names."""
+"""The emitted trainer as a page: clean, documented, short, the same everywhere, and true to its contract."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import os
+import random
 import subprocess
 import sys
 from functools import cache
@@ -13,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import Array, batch, module, small, weights
-from netc.codegen import to_numpy, to_onnx, to_step
-from netc.dsl import Net, SpecError, load, load_text
+from netc.codegen import to_numpy
+from netc.dsl import Net, load, load_text
+from netc.dsl.words import names
 from uses import nets_around, uses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +31,8 @@ PLAIN = (
 EVERYTHING = (
     f"net {LONG}\n## What is seen.\ninput {LONG}1: f32[4]\ninput {LONG}2: unit\n"
     f'## What is said.\ntarget {LONG}3: class("{"a" * 40}", "b\\"b", "c\\\\c")\ntarget {LONG}4: f32\n'
-    f"{LONG}5 = {LONG}1 -> standardize name={LONG}6 -> dropout 20% -> dense 4 l1=0.1 name={LONG}7 -> selu -> concat {LONG}2\n"
+    f"{LONG}5 = {LONG}1 -> standardize name={LONG}6 -> dropout 20% -> dense 4 l1=0.1 name={LONG}7 -> selu"
+    f" -> concat {LONG}2\n"
     f"{LONG}8 = dense 3 l2=0.2 name={LONG}9 init=[{', '.join(['[0.125, -1e-9, 12345.678]'] * 5)}] -> softmax\n"
     f"{LONG}10 = {LONG}5 -> dense 1 name={LONG}11 -> elu 2\noutput {LONG}8\noutput {LONG}10\n"
     f"loss mcxent({LONG}8, {LONG}3) + 0.5 * mse({LONG}10, {LONG}4)\n"
@@ -38,9 +42,40 @@ EVERYTHING = (
 SMALL: dict[str, str] = {
     "plain": PLAIN,
     "everything": EVERYTHING,
+    "deep_and_clipped": PLAIN.replace("dense 16 -> tanh\n", "dense 16 -> tanh\n" * 7).replace(
+        "epochs=10", "clip_norm=1"
+    ),
     "inference": "net only\ninput x: f32[2]\ndense 2 -> relu\ntargets inference\n",
     "one_number": "net one\ninput a: f32\ntarget b: f32\ndense 1\nloss mae\nupdater sgd\nmetric mae rmse r2\n",
 }
+
+
+def long_names(seed: int) -> str:
+    """A net whose names are of any length, so that lines break in many places."""
+    rng = random.Random(seed)
+    numbers = itertools.count()
+
+    def name() -> str:
+        return f"n{next(numbers)}_{'abcdefghijklmnopqrstuvwxyzabcd'[: rng.choice([2, 8, 14, 18, 22, 26, 27])]}"
+
+    def dense() -> str:
+        own = f" name={name()}" if rng.random() < 0.8 else ""
+        return f"dense 5{own}{rng.choice(['', ' l1=0.1', ' l2=0.2'])} -> {rng.choice(names('activation')[:-1])}"
+
+    x, u, k, t, a, b, c = (name() for _ in range(7))
+    first = rng.choice(["", "standardize -> ", f"standardize name={name()} -> ", f"dropout 20% name={name()} -> "])
+    middle = "".join(f"{dense()}{rng.choice(['', ' -> dropout 10%'])}\n" for _ in range(rng.randint(0, 4)))
+    kind, loss, head = rng.choice(
+        [("f32", "mse", "tanh"), ("binary", "xent", "sigmoid"), ("positive", "mae", "softplus")]
+    )
+    return (
+        f"net {name()}\ninput {x}: f32[4]\ninput {u}: {rng.choice(['f32', 'unit[2]'])}\ntarget {k}: class(3)\n"
+        f"target {t}: {kind}\n{a} = {x} -> {first}{dense()} -> concat {u}\n{middle}"
+        f"{b} = dense 3 name={name()} -> softmax\n{c} = {a} -> dense 1 name={name()} -> {head}\n"
+        f"output {b}\noutput {c}\nloss mcxent({b}, {k}) + 0.5 * {loss}({c}, {t})\nupdater adam\n"
+        f"metric accuracy({b}, {k}) {'f1' if kind == 'binary' else 'r2'}({c}, {t})\n"
+        f"train {rng.choice(['seed=1', 'clip_norm=5', 'validation=20% early_stop=3 clip_norm=1'])}\n"
+    )
 
 
 @cache
@@ -49,6 +84,7 @@ def nets() -> dict[str, Net]:
     found = {path.stem: load(path) for path in SPECS} | {name: load_text(text) for name, text in SMALL.items()}
     kinds = ("layer", "activation", "loss", "updater", "schedule", "init", "metric")
     around = [net for use in uses(*kinds) for net in nets_around(use)]
+    found |= {f"long{seed}": load_text(long_names(seed)) for seed in range(12)}
     return found | {f"use{i}": net for i, net in enumerate(around)}
 
 
@@ -75,6 +111,14 @@ def test_ruff(folder: Path, command: str):
     assert done.returncode == 0, (done.stdout + done.stderr)[:4000]
 
 
+@pytest.mark.exhaustive
+def test_ruff_on_many_long_names(tmp_path: Path):
+    for seed in range(1000, 1200):
+        (tmp_path / f"long{seed}.py").write_text(to_numpy(load_text(long_names(seed))), encoding="utf-8")
+    test_ruff(tmp_path, "check --isolated")
+    test_ruff(tmp_path, "format --isolated --check")
+
+
 @pytest.mark.parametrize("name", [*(p.stem for p in SPECS), *SMALL])
 def test_every_function_says_what_it_does(name: str):
     tree = ast.parse(pages()[name])
@@ -96,14 +140,16 @@ def test_imports():
         assert all(n in tree.body for n in imports)
 
 
-LINES = {"plain": 200, **{path.stem: 300 for path in SPECS}}
+# Two heads are six layers, two outputs, and most of the features that cost a dozen lines each.
+LINES = {"plain": 200, **{path.stem: 300 for path in SPECS}, "two_heads": 370}
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_length(name: str):
     page = pages()[name]
     assert len(page.splitlines()) <= LINES[name]
-    assert max(map(len, page.splitlines())) <= 88 and page.isascii() == nets()[name].source.text.isascii()
+    code = [line for line in page[page.index('"""', 3) :].splitlines() if '"""' not in line]
+    assert max(map(len, code)) <= 88
 
 
 def test_straight_line():
@@ -188,7 +234,9 @@ def test_golden(update_golden: bool):
 
 # The contract of its functions ----------------------------------------------------------------------------------------
 
-ONE_COLUMN = "net one\ninput a: f32\ninput b: f32[2]\ntarget t: f32\ntarget u: binary\nh = b -> concat a -> dense 4 -> tanh\n"
+ONE_COLUMN = (
+    "net one\ninput a: f32\ninput b: f32[2]\ntarget t: f32\ntarget u: binary\nh = b -> concat a -> dense 4 -> tanh\n"
+)
 ONE_COLUMN += "p = h -> dense 1\nq = h -> dense 1 -> sigmoid\noutput p\noutput q\nloss mse(p, t) + xent(q, u)\n"
 ONE_COLUMN += "updater sgd\nmetric mae(p, t) accuracy(q, u)\n"
 
@@ -257,99 +305,6 @@ def test_arguments_are_left_alone():
         draws = {"draws": made.draw(0, 1, 5)} if hasattr(made, "draw") else {}
         _, grads = made.loss_and_grads(p, *inputs, *targets, **draws)
         made.update(p, moments, grads, 1, 0.0)
-
-
-# Names ----------------------------------------------------------------------------------------------------------------
-
-HOSTILE = """p np draws math x2 W1 b1 W2 z1 h1 loss grads name epoch step part part2 error mean deviation relu tanh softmax
-stream seed SEED INPUTS TARGETS LR BATCH EPOCHS NAME init fit update predict metrics evaluate split batches draw train check
-load main len float print min max abs range sum tuple list sys os hashlib match case type lambda None x y a n N data inputs
-targets rows held best kept wait report moments rate m v g w unbias count shape shapes keep dropout1 dropout dense concat
-prediction predictions batch examples clip_norm CLIP_NORM limit gradients norm scale erf _x __x__ net input target dy dz2
-d derror dW1 W_first b_first mean2 mean1 W3 onehot probs losses y_class y_next constant matmul add shape_2""".split()
-ROLES = {
-    "input": "net small\ninput {}: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
-    "target": "net small\ninput xx: f32[3]\ntarget {}: f32[2]\nhh = standardize -> dense 3 name=first",
-    "value": "net small\ninput xx: f32[3]\ntarget yy: f32[2]\n{} = standardize -> dense 3 name=first",
-    "layer": "net small\ninput xx: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name={}",
-    "net": "net {}\ninput xx: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
-}
-REST = " -> gelu -> dropout 20%\ndense 2 l2=0.1\nloss mse\nupdater adam lr=exponential(0.1)\nmetric r2\n"
-REST += "train validation=30% epochs=2 batch=4 clip_norm=3\n"
-
-
-def accepted(name: str, role: str) -> Net | None:
-    """The net, or None after a diagnostic that points at a place."""
-    try:
-        return load_text(ROLES[role].format(name) + REST)
-    except SpecError as error:
-        assert all(d.place is not None for d in error.diagnostics)
-        return None
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_hostile_names(role: str, capsys: pytest.CaptureFixture[str]):
-    """A name is refused with its place, or every function of the file works."""
-    refused: set[str] = set()
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((12, 3)).astype(np.float32), rng.standard_normal((12, 2)).astype(np.float32)
-    for name in HOSTILE:
-        net = accepted(name, role)
-        if net is None:
-            refused.add(name)
-            continue
-        made = module(net)
-        p = made.train([x], [y])
-        assert made.check([x], [y]) < 1e-6, name
-        assert made.predict(p, x).shape == (12, 2)
-    capsys.readouterr()
-    assert {"lambda", "None", "__x__", "_x"} <= refused
-    modules = {"math", "sys", "os", "hashlib"} if role == "net" else set()
-    assert refused <= {"lambda", "None", "__x__", "_x", "W_first", "b_first"} | modules
-
-
-@pytest.mark.parametrize("role", ["input", "target", "value", "layer"])
-def test_hostile_names_in_graphs(role: str):
-    for name in ("draws", "step", "epoch", "loss", "W1", "matmul", "constant", "y_class", "shape", "x2", "part", "probs"):
-        net = accepted(name, role)
-        assert net is not None, name
-        p = module(net).init(0)
-        named = {i.name for i in to_onnx(net, p).graph.input}
-        assert named == {net.inputs[0].name}
-        outputs = {o.name for o in to_step(net).graph.output}
-        assert {f"{w}.next" for w in net.trained} < outputs
-
-
-@pytest.mark.parametrize("name", ["numpy", "random", "json", "types", "inspect", "re", "secrets"])
-def test_a_net_is_not_called_like_a_module(name: str):
-    """NAME.py would stand in that module's place when it is run."""
-    with pytest.raises(SpecError, match=name):
-        load_text(PLAIN.replace("net plain", f"net {name}"))
-
-
-def test_long_names_work():
-    net = load_text(EVERYTHING)
-    made, rng = module(net), np.random.default_rng(0)
-    inputs, targets = batch(net, rng)
-    p = weights(made, net, rng, inputs)
-    loss, grads = made.loss_and_grads(p, *inputs, *targets, draws=made.draw(0, 1, 5), clip_norm=5)
-    assert np.isfinite(loss) and set(grads) == set(net.trained)
-    assert to_onnx(net, p) and to_step(net)
-
-
-SPITEFUL = 'say """ and \\\\ and # and \\n and {{ x }} and {% raw %}'
-
-
-def test_hostile_texts(tmp_path: Path):
-    """Comments, labels and file names cannot end a string or a comment of the page."""
-    text = PLAIN.replace("class(3)", 'class("a\\"\\"\\"", "b\\\\", "{{ c }}\\n")').replace("input", f"## {SPITEFUL}\ninput", 1)
-    net = load_text(text, name='we"""ird\\\r\nimport os.net')
-    page = to_numpy(net)
-    assert "\r" not in page and module(net).NAME == "plain"
-    tree = ast.parse(page)
-    assert {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} == {"hashlib", "math", "os", "sys", "numpy"}
-    assert "{{ x }}" in (ast.get_docstring(tree) or "")
 
 
 def test_check_of_the_page_itself(tmp_path: Path):

@@ -24,7 +24,7 @@ from netc.dsl import Net, load_text
 from netc.dsl.words import WORDS
 from uses import Use, judged_net, nets_around, uses
 
-DIFFERENTIATED = [use for use in uses("layer", "activation", "loss")]
+DIFFERENTIATED = uses("layer", "activation", "loss")
 
 
 def gradients_of_weights(net: Net, seed: int = 8) -> int:

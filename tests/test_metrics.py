@@ -32,7 +32,7 @@ def examples(target: str, rng: np.random.Generator, count: int = 40) -> tuple[Ar
 
 def value(name: str, target: str, p: Array, y: Array) -> float:
     found = made(name, target).metrics(p, y)
-    assert list(found)[0] == "loss" and isinstance(found[name], float)
+    assert next(iter(found)) == "loss" and isinstance(found[name], float)
     return found[name]
 
 
@@ -77,7 +77,7 @@ def test_a_half_decides_for_one():
 
 
 def test_f1_without_any_one():
-    """Where nothing is there to be found and nothing was found, there is nothing to average; where something was, it is 0."""
+    """It is 0 where nothing is there to be found, whether nothing was found or too much."""
     zeros = np.zeros((4, 3))
     assert value("f1", "binary", zeros, zeros) == 0
     assert value("f1", "binary", zeros + 1, zeros) == 0

@@ -204,7 +204,12 @@ def swapped(function: Callable[..., Any], one: str, other: str) -> Callable[...,
 
 @pytest.mark.parametrize(
     ("name", "one", "other"),
-    [("adam", "beta1", "beta2"), ("adamw", "lr", "weight_decay"), ("rmsprop", "decay", "lr"), ("nesterovs", "lr", "momentum")],
+    [
+        ("adam", "beta1", "beta2"),
+        ("adamw", "lr", "weight_decay"),
+        ("rmsprop", "decay", "lr"),
+        ("nesterovs", "lr", "momentum"),
+    ],
 )
 def test_options_mistaken_for_each_other_are_seen(name: str, one: str, other: str):
     word = WORDS["updater", name]

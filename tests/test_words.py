@@ -239,7 +239,7 @@ def test_training_steps_with(name: str):
 @pytest.mark.parametrize("use", [example(w) for (kind, _), w in WORDS.items() if kind == "loss"], ids=str)
 def test_step_graph_in_the_reference_runtime(use: Use):
     net = nets_around(use)[0]
-    made, p, inputs, targets = data(net)
+    _, p, inputs, targets = data(net)
     given = narrow({f.name: v for f, v in zip((*net.inputs, *net.targets), [*inputs, *targets], strict=True)})
     feed = {**given, **narrow(p), "step": np.array(1), "epoch": np.array(0.0)}
     model = to_step(net)

@@ -1,4 +1,4 @@
-"""Every use of every word that the tests run: its example, and each option away from its default; and nets around them."""
+"""Every use of every word that is tested, its example and each option away from its default, and nets around them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ def alternative(word: Word, name: str) -> Use:
         assert given[name] != word.options[name].default, f"{word.name} {name} is its default"
     parts = [f"{k}={write(v)}" for k, v in given.items()]
     call = word.kind in ("schedule", "init", "loss", "metric")
-    text = f"{word.name}({', '.join(parts)})" if call else " ".join([word.name, *(word.operands[:1] if word.kind == "layer" else ()), *parts])
+    operands = word.operands[:1] if word.kind == "layer" else ()
+    text = f"{word.name}({', '.join(parts)})" if call else " ".join([word.name, *operands, *parts])
     return Use(word, text, given)
 
 

@@ -166,7 +166,8 @@ softplus = define(
 
 def erf_kernel(x):
     """Return the error function of each element; NumPy has none, so math.erf is mapped."""
-    return np.array([math.erf(value) for value in x.ravel().tolist()], x.dtype).reshape(x.shape)
+    values = [math.erf(value) for value in x.ravel().tolist()]
+    return np.array(values, x.dtype).reshape(x.shape)
 
 
 erf = define(

@@ -37,11 +37,14 @@ def _clip_onnx(g: Any, eq: Equation, limit: str, *gradients: str) -> tuple[str, 
 clip_by_norm = define(
     "clip_by_norm",
     _clip_type,
+    # A single result is assigned as it is, and not as a tuple of one.
     numpy=lambda *types: (
-        "clip_by_norm(" + ", ".join(["limit", *(f"gradients{i}" for i in range(len(types) - 1))]) + ")"
+        "clip_by_norm("
+        + ", ".join(["limit", *(f"gradients{i}" for i in range(len(types) - 1))])
+        + (")[0]" if len(types) == 2 else ")")
     ),
     kernels=(clip_by_norm_kernel,),
     onnx=_clip_onnx,
-    cases=((("", "3,4", "5"), {}),),
+    cases=((("", "3,4", "5"), {}), (("", "3,4"), {})),
     smooth=False,
 )

@@ -1,0 +1,118 @@
+"""Breaks the lines of a page that long names made too long, as the page's style (ruff's) breaks them."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from .spelling import WIDTH
+
+_ASSIGNMENT = re.compile(r"(?P<pad> *)(?P<head>[^=\"]+(?:\[\"[^\"]*\"\])? = )(?P<value>\S.*)")
+_ENTRY = re.compile(r"(?P<pad> *)(?P<head>\"[^\"]*\": )(?P<value>\S.*),")
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def folded(page: str) -> str:
+    """The page with every statement in lines that fit."""
+    start = page.index('"""', 3) + 3
+    lines = [part for line in page[start:].split("\n") for part in fold(line)]
+    return page[:start] + "\n".join(lines)
+
+
+def fold(line: str) -> list[str]:
+    """A line as the lines that it takes; a remark is dropped where the line would be too long with it."""
+    if len(line) <= WIDTH or line.lstrip().startswith("#") or '"""' in line:
+        return [line]
+    bare = line.split("  # ")[0]
+    if len(bare) <= WIDTH:
+        return [bare]
+    for pattern, tail in ((_ENTRY, ","), (_ASSIGNMENT, "")):
+        found = pattern.fullmatch(bare)
+        if found:
+            return _statement(found["pad"], found["head"], found["value"], tail)
+    return [line]
+
+
+def _statement(pad: str, head: str, value: str, tail: str) -> list[str]:
+    targets = head.removesuffix(" = ").split(", ")
+    start = _open(value)
+    first = value[: start + 1] if start is not None else f"{value.split('(')[0]}("
+    if tail or len(targets) == 1 or len(f"{pad}{head}{first}") <= WIDTH:
+        return _value(pad, head, value, tail)
+    return [f"{pad}(", *(f"{pad}    {t}," for t in targets), *_value(pad, ") = ", value, tail)]
+
+
+def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
+    """`head` and a value: broken within the brackets that end or begin it, or else set into brackets of its own."""
+    if len(f"{pad}{head}{value}{tail}") <= WIDTH:
+        return [f"{pad}{head}{value}{tail}"]
+    start = _open(value)
+    if _operators(value) <= 1 and start is not None and len(f"{pad}{head}{value[: start + 1]}") <= WIDTH:
+        return [f"{pad}{head}{value[: start + 1]}", *_inside(pad, value[start + 1 : -1]), f"{pad}{value[-1]}{tail}"]
+    end = _closed(value)
+    if _operators(value) <= 1 and end is not None and len(f"{pad}{value[end:]}{tail}") <= WIDTH:
+        return [f"{pad}{head}(", *_inside(pad, value[1:end]), f"{pad}{value[end:]}{tail}"]
+    inner = f"{pad}    {value}"
+    parts = [inner] if len(inner) <= WIDTH else [f"{pad}    {part}" for part in _terms(value)]
+    return [f"{pad}{head}(", *parts, f"{pad}){tail}"]
+
+
+def _inside(pad: str, text: str) -> list[str]:
+    """What stands between brackets: on one line where it fits, else an item a line."""
+    flat = f"{pad}    {text}"
+    if len(flat) <= WIDTH:
+        return [flat]
+    items = _split(text, ", ")
+    if len(items) == 1 and _operators(text) and not text.endswith(","):
+        return [f"{pad}    {part}" for part in _terms(text)]
+    return [line for item in items for line in _value(f"{pad}    ", "", item, ",")]
+
+
+def _open(value: str) -> int | None:
+    """Where the brackets open that end a value, unless they are empty."""
+    if value[-1] not in _CLOSING or value[-2:] in ("()", "[]"):
+        return None
+    depth = 0
+    for i in range(len(value) - 1, -1, -1):
+        depth += (value[i] in ")]}") - (value[i] in "([{")
+        if depth == 0:
+            return i
+    return None
+
+
+def _closed(value: str) -> int | None:
+    """Where the parenthesis closes that begins a value."""
+    depth = 0
+    for i, character in enumerate(value if value[0] == "(" else ""):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0:
+            return i
+    return None
+
+
+def _operators(value: str) -> int:
+    """How many operators of the weakest binding a value has outside of brackets."""
+    return len(_terms(value)) - 1
+
+
+def _terms(value: str) -> list[str]:
+    """A value parted before each operator of the weakest binding outside of its brackets."""
+    node = ast.parse(value, mode="eval").body
+    for signs in ((" > ", " < ", " >= ", " <= ", " == "), (" + ", " - "), (" * ", " / ", " @ ")):
+        parts = _split(value, *signs)
+        if len(parts) > 1 and isinstance(node, ast.BinOp | ast.Compare):
+            return parts
+    return [value]
+
+
+def _split(text: str, *separators: str) -> list[str]:
+    """The pieces of a text between separators outside of brackets; a sign stays with what follows it."""
+    pieces: list[str] = []
+    depth = last = 0
+    for i, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        for separator in separators:
+            if depth == 0 and text.startswith(separator, i):
+                pieces.append(text[last:i])
+                last = i + (len(separator) if separator == ", " else 1)
+    return [*pieces, text[last:]]
