@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from ..dsl.ir import Input, Program
+from ..dsl.ir import OPS, Input, Program
 from ..dsl.net import Net
 from . import head
 from .about import escape
@@ -51,7 +51,7 @@ class _Page:
     def __init__(self, net: Net):
         self.net = net
         self.kernels: Kernels = {}
-        self.globals = GLOBALS | {kernel_name(k) for k in _kernels(net)}
+        self.globals = GLOBALS | {kernel_name(k) for op in OPS.values() for k in op.kernels}
 
     def render(self) -> str:
         net, programs = self.net, self.net.programs
@@ -264,10 +264,6 @@ class _Page:
     def _draws(self, draws: tuple[Input, ...]) -> list[str]:
         shapes = [(i.name, ", ".join(["count", *(str(d) for d in i.value.type.shape[1:])])) for i in draws]
         return wrap("shapes = {", [f"{quote(name)}: ({shape})" for name, shape in shapes], "}", 4) if draws else []
-
-
-def _kernels(net: Net) -> list[Callable[..., object]]:
-    return [k for program in net.programs.values() for e in program.equations for k in e.op.kernels]
 
 
 def _reads(program: Program, given: Input) -> bool:

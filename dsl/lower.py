@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,7 @@ class Lowering(Context):
         self.names: set[str] = set(spec.places)
         self.word = self.previous = ""
         self._numbers = self._bytes = 0
+        self._layer_names: set[str | None] = set()
         # The values that depend on weights, and how many inputs and equations were looked at for them.
         self._weighted: set[Value] = set()
         self._looked = 0, 0
@@ -263,20 +265,22 @@ class Lowering(Context):
         section = self.use.section
         if section.number is None:
             self._numbers += 1
-            section.number, section.name = self._numbers, self.use.options["name"]
+            name = self.use.options["name"]
+            section.number, section.name = self._numbers, name
+            if name is not None and name in self._layer_names:
+                message = f"{name} is already the name of a layer"
+                self.report.error("duplicate-name", message, self._place_of(name), "choose another name")
+            self._layer_names.add(name)
         return section.suffix
 
     def weight(self, name: str, shape: Shape, init: Init, fans: tuple[int, int] | None) -> Tensor:
         """A weight of the current layer."""
         full = f"{name}{self._suffix()}"
-        while full in self.spec.places:
+        while full in self.names:
             full += "_"  # the user's names win
         use = self.use
         use.made += 1
         use.weights += 1
-        if full in self.names and use.weights == 1:
-            message = f"{use.options['name']} is already the name of a layer"
-            self.report.error("duplicate-name", message, self._place_of(use.options["name"]), "choose another name")
         self.names.add(full)
         sizes = tuple(d for d in shape if isinstance(d, int))
         self._check_model(shape)
@@ -365,7 +369,12 @@ class Lowering(Context):
         return name
 
 
+# A longer title says `[...]` for its lists.
+LONGEST_TITLE = 40
+
+
 def _text(link: Link) -> str:
-    """The link as its spec writes it."""
+    """The link as its spec writes it, with long lists left out."""
     place = link.place
-    return " ".join(place.source.text[place.start : place.end].split())
+    text = " ".join(place.source.text[place.start : place.end].split())
+    return re.sub(r"=\[.*?\](?= \w|$)", "=[...]", text) if len(text) > LONGEST_TITLE else text

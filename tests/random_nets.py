@@ -98,16 +98,17 @@ class Writer:
         self.names += 1
         return f"{stem}{self.names}"
 
-    def universal(self) -> list[str]:
+    def universal(self, last: bool) -> list[str]:
         """Options that every layer with weights takes."""
         given = [f"{o}={self.number(0.001, 0.1)}" for o in ("l1", "l2") if self.chance.random() < 0.1]
-        given += ["frozen=true"] * (self.chance.random() < 0.05)
+        # The head trains, so that there is something to train.
+        given += ["frozen=true"] * (self.chance.random() < 0.05 and not last)
         return given + [f"name={self.fresh('layer')}"] * (self.chance.random() < 0.15)
 
-    def dense(self, units: int) -> str:
+    def dense(self, units: int, last: bool = False) -> str:
         self.weighted = True
         extra = [o for o in self.options(WORDS["layer", "dense"]) if not o.startswith("units")]
-        return " ".join(["dense", self.named(str(units)), *extra, *self.universal()])
+        return " ".join(["dense", self.named(str(units)), *extra, *self.universal(last)])
 
     def activation(self, shape: Shape) -> str:
         word = self.chance.choice([w for w in ACTIVATIONS if w.name != "softmax"])
@@ -153,7 +154,7 @@ class Writer:
 
     def head(self, source: str, shape: Shape, units: int, end: str) -> str:
         flat = ["flatten"] if len(shape) > 1 else []
-        return " -> ".join([source, *flat, self.dense(units), *([end] if end else [])])
+        return " -> ".join([source, *flat, self.dense(units, last=True), *([end] if end else [])])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,19 +119,23 @@ def _become(request: dict[str, Any], paths: list[Path]) -> None:
     """Turn the forked process into the one of a command line."""
     from netc.cli.main import run
 
+    # Nothing may go on as a second parent, and nothing may keep the tests waiting.
+    signal.alarm(240)
     for number, path in enumerate(paths):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode, encoding="utf-8") for n, mode in enumerate("rww"))
-    os.chdir(request["cwd"])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    exec(request["first"], {})
+    code = 99
     try:
+        os.chdir(request["cwd"])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        exec(request["first"], {})
         code = run(request["args"])
-    except SystemExit as leaving:
-        code = int(leaving.code or 0)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def scratch(purpose: str) -> Path:

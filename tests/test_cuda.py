@@ -79,7 +79,7 @@ def test_training_on_cuda_is_training_on_the_cpu(name: str, tmp_path: Path) -> N
 
 def test_resuming_on_cuda_ends_where_it_would_have(tmp_path: Path) -> None:
     """Interrupted after some epochs and resumed, the onnx engine ends where it would have ended."""
-    stop = "import netc.runtime.train as t\nclose = t._Run._close_epoch\ndef stopping(run):\n    close(run)\n"
+    stop = "import sys\nt = sys.modules['netc.runtime.train']\nclose = t._Run._close_epoch\ndef stopping(run):\n    close(run)\n"
     stop += "    run.stop.asked = run.state.epoch >= 4\nt._Run._close_epoch = stopping\n"
     spec = write_spec("two", tmp_path)
     options = ("--data", data(), "--engine", "onnx", "--provider", "cuda")

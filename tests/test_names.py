@@ -108,7 +108,7 @@ def test_long_names_work():
 SPITEFUL = 'say """ and \\\\ and # and \\n and {{ x }} and {% raw %}'
 
 
-def test_hostile_texts(tmp_path: Path):
+def test_hostile_texts():
     """Comments, labels and file names cannot end a string or a comment of the page."""
     text = PLAIN.replace("class(3)", 'class("a\\"\\"\\"", "b\\\\", "{{ c }}\\n")').replace(
         "input", f"## {SPITEFUL}\ninput", 1

@@ -53,7 +53,7 @@ def test_checking_a_thousand_layers_takes_3_seconds(tmp_path: Path) -> None:
 
 def printing(net: Net) -> float:
     """The seconds of all passes and printing."""
-    weights = {name: np.zeros(weight.type.shape, np.float32) for name, weight in net.weights.items()}
+    weights = {name: np.zeros(weight.shape, np.float32) for name, weight in net.weights.items()}
     began = time.process_time()
     to_numpy(net)
     to_onnx(net, weights)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import reference
-from harness import Array, assert_close, module, small
+from harness import Array, assert_close, compiled, module, onnx_model, session, small
+from netc.dsl.ir import Program
+from netc.dsl.prune import prune
+from netc.dsl.types import Type
 from netc.dsl.words import WORDS
 from uses import ALTERNATIVES, StepGraph, Use, updater_net, uses
 
@@ -130,6 +135,32 @@ def test_schedule_in_the_step_graph(name: str, per: str):
         made.update(q, {}, grads, step, epoch)
         for weight in p:
             assert_close(graph.p[weight], q[weight], 1e-6, f"{weight} at {step}, {epoch}")
+
+
+@pytest.mark.parametrize("use", [*uses("schedule"), *uses("updater")], ids=str)
+def test_numbers_of_the_host_in_float64(use: Use):
+    """The graph has them to float64's last digits: a rate by its closed form, others by the page's own Python."""
+    kind = use.word.kind
+    net = small("dense 2", updater=f"sgd lr={use.text}") if kind == "schedule" else updater_net(use)
+    program = net.programs["update"]
+    values = [e.results[0] for e in program.equations if e.results[0].type == Type("f64", (), e.results[0].type.domain)]
+    results = {value.hint or f"part{i}": value for i, value in enumerate(values)}
+    scalars = prune(Program("scalars", program.of("clock"), program.equations, results))
+    plain = scalars.with_equations(
+        replace(e, attrs={**e.attrs, "name": ""}) if e.op.name == "constant" else e for e in scalars.equations
+    )
+    runner, run = session(onnx_model(plain)), compiled(plain)
+    for step, epoch in itertools.product((1, 2, 10, 10**5), POINTS):
+        given = {"step": np.array(step), "epoch": np.array(float(epoch))}
+        feed = {i.name: given[i.name] for i in runner.get_inputs()}
+        found = dict(zip([o.name for o in runner.get_outputs()], runner.run(None, feed), strict=True))
+        printed = run({"step": step, "epoch": float(epoch)})
+        for name, value in found.items():
+            assert value.dtype == np.float64
+            assert float(value) == pytest.approx(float(printed[name]), rel=1e-14, abs=1e-17), (name, step, epoch)
+        if kind == "schedule":
+            right = reference.SCHEDULES[use.word.name](epoch, **use.options)
+            assert float(found["lr"]) == pytest.approx(right, rel=1e-12, abs=1e-16)
 
 
 RATED = [name for (kind, name) in WORDS if kind == "updater"]
