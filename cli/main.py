@@ -96,7 +96,7 @@ def _failed(error: BaseException, as_object: bool) -> int:
 
 def _runtime_fault(error: BaseException, as_object: bool) -> int:
     """Faults of the runtime, whose package is imported only by commands that run something."""
-    if f"{__package__.rpartition('.')[0]}.runtime.errors" in sys.modules:
+    if "netc.runtime.errors" in sys.modules:
         from ..runtime.errors import Fault, Interrupted
 
         if isinstance(error, Interrupted):

@@ -61,7 +61,8 @@ def _run(session: Session, arrays: dict[str, Any], count: int) -> dict[str, Pred
     joined: dict[str, Prediction] = {}
     for name, first in parts[0].items():
         values = np.concatenate([part[name].values for part in parts])
-        ids = None if first.ids is None else np.concatenate([part[name].ids for part in parts])  # type: ignore[misc]
+        found = [ids for part in parts if (ids := part[name].ids) is not None]
+        ids = np.concatenate(found) if found else None
         labels = None if first.labels is None else [s for part in parts for s in part[name].labels or ()]
         joined[name] = Prediction(values, ids, labels)
     return joined

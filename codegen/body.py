@@ -85,6 +85,10 @@ class Body:
         self.last: dict[Value, Equation] = {}
         for statement in self._pass():
             self.last.update((value, statement.equation) for value in statement.reads)
+        # A result that has no name is spelled where the function returns, and what it reads is read there last.
+        for value in self.finals - self.names.of.keys() - self.places.keys():
+            for read in self._reads(self.producers[value]):
+                self.last.pop(read, None)
         self.names = names
         self.depths.clear()
         return self._pass()

@@ -193,6 +193,7 @@ def wrap(head: str, items: list[str], tail: str, indent: int = 0) -> list[str]:
     if len(flat) <= WIDTH or not items:
         return [flat]
     inner = f"{pad}    {', '.join(items)}"
-    if len(inner) <= WIDTH and not head.startswith(("return {", "return (", "{")) and "{" not in head[-1:]:
+    # The formatter keeps the arguments of a call together, and gives each item of a tuple, list or dict its line.
+    if len(inner) <= WIDTH and head[-1:] == "(" and (head[-2:-1].isalnum() or head[-2:-1] == "_"):
         return [f"{pad}{head}", inner, f"{pad}{tail}"]
     return [f"{pad}{head}", *(f"{pad}    {item}," for item in items), f"{pad}{tail}"]

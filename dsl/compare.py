@@ -174,7 +174,8 @@ class Comparison:
             low, high = y.type.domain.low, y.type.domain.high
             found = f"this is {low:g}" if low == high else f"this value lies in {y.type.domain}"
             message = f"{word.name} takes a target of type {_either(word)}, but {found}"
-            raise self._fail("target-mismatch", message, place, "bring it there")
+            kinds = " or ".join(str(VALUES[k]) for k in word.targets if k in VALUES)
+            raise self._fail("target-mismatch", message, place, f"compare with values in {kinds}")
         expected = target.predicted if target else y.shape
         # A softmax over one output is told where it stands; here the domain says more than the shape.
         if not p.type.domain.within(word.prediction):

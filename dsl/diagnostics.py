@@ -35,6 +35,7 @@ class Report:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self._known: set[Diagnostic] = set()
 
     def error(self, code: str, message: str, place: Place | None = None, help: str | None = None) -> None:
         """Add an error; `code` is a key of CODES."""
@@ -46,7 +47,8 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         assert diagnostic.code in CODES, diagnostic.code
-        if diagnostic not in self.diagnostics:
+        if diagnostic not in self._known:
+            self._known.add(diagnostic)
             self.diagnostics.append(diagnostic)
 
     @property

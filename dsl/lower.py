@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import syntax
 from .constants import NotConstantError
 from .diagnostics import Report
-from .ir import Builder, Section, Tensor, Value
+from .ir import Builder, Input, Section, Tensor, Value
 from .net import StateInfo, WeightInfo
 from .ops import cast
 from .options import bind
@@ -70,6 +70,8 @@ class Lowering(Context):
         self.names: set[str] = set(spec.places)
         self.word = self.previous = ""
         self._numbers = self._bytes = 0
+        # The largest weight so far, and where it is.
+        self._largest = 0, spec.place
         self._layer_names: set[str | None] = set()
         # The values that depend on weights, and how many inputs and equations were looked at for them.
         self._weighted: set[Value] = set()
@@ -95,7 +97,13 @@ class Lowering(Context):
             for sentence in self.spec.chains:
                 self._sentence(sentence)
         self.builder.section, self.builder.origin = None, ()
+        # Only training draws, and weights are called the same in every mode: so draws get their names last.
+        self.builder.inputs = [self._named(i) if i.role == "draw" else i for i in self.builder.inputs]
         return self
+
+    def _named(self, draw: Input) -> Input:
+        name = draw.value.hint = self._fresh(draw.name)
+        return replace(draw, name=name)
 
     def _sentence(self, sentence: Chain | syntax.Output) -> None:
         if isinstance(sentence, Chain):
@@ -301,10 +309,12 @@ class Lowering(Context):
         return self.builder.input("weight", full, Type("f32", shape))
 
     def _check_model(self, shape: Shape) -> None:
-        self._bytes += 4 * count(shape)
+        size, place = 4 * count(shape), self.use.link.place
+        self._bytes += size
+        self._largest = max(self._largest, (size, place), key=lambda found: found[0])
         if self._bytes > LARGEST_MODEL:
-            message = f"with this layer the weights take {self._bytes / 2**30:,.1f} GiB, and an ONNX file holds 2 GiB"
-            raise WordError("too-large", message, "make the layer smaller")
+            message = f"the weights take at least {self._bytes / 2**30:,.1f} GiB, and an ONNX file holds 2 GiB"
+            raise self.spec.scope.fail("too-large", message, self._largest[1], "make this layer smaller")
 
     def _try(self, init: Init, name: str, shape: Shape, fans: tuple[int, int]) -> None:
         """Report an initializer that does not fit the weight where the spec names it; NotConstantError then."""
@@ -357,7 +367,7 @@ class Lowering(Context):
     def draw(self, x: Tensor) -> Tensor:
         """Uniform random numbers of the shape of x."""
         self.use.made += 1
-        name = self._fresh(self.use.options["name"] or f"{self.word}1")
+        name = self.use.options["name"] or f"{self.word}1"
         return self.builder.input("draw", name, Type("f32", x.shape))
 
     def _fresh(self, base: str) -> str:

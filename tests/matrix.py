@@ -97,5 +97,7 @@ def data() -> Path:
 def trained(name: str, engine: str = "numpy") -> Path:
     """The folder that `netc train` filled, once for all test files."""
     folder = home() / f"{name}-{engine}"
-    netc("train", write_spec(name, home()), "--data", data(), "--engine", engine, "-o", folder, "--provider", "cpu").ok
+    netc(
+        "train", write_spec(name, home()), "--data", data(), "--engine", engine, "-o", folder, "--provider", "cpu"
+    ).ok()
     return folder

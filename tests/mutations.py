@@ -1,4 +1,4 @@
-"""Texts that are almost specs: plausible ones, real ones changed at random, and sheer noise; one seed gives one text."""
+"""Texts that are almost specs: plausible ones, real ones changed at random, and noise; one seed gives one text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netc.dsl import vocabulary
 from netc.dsl.words import WORDS, Word
+from random_nets import spec_of
 from reading import SAMPLES, SENTENCES
 
 assert vocabulary.__all__
@@ -147,8 +148,9 @@ def sentence(chance: random.Random) -> str:
 
 
 def mutated(chance: random.Random) -> str:
-    """A real or plausible spec with a few changes."""
-    text = chance.choice(TEXTS) if chance.random() < 0.7 else plausible(chance)
+    """A real, random or plausible spec with a few changes."""
+    made = chance.choices((chance.choice(TEXTS), spec_of(chance.randrange(10**6)), ""), (3, 3, 1))[0]
+    text = made or plausible(chance)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
         text = chance.choice(CHANGES)(text, chance)
     return text

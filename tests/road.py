@@ -1,4 +1,4 @@
-"""Runs command lines of netc, each in a process of its own, and emitted files in an environment that has NumPy alone."""
+"""Runs command lines of netc, each in a process of its own, and emitted files where there is NumPy alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class Done:
         """What --json printed."""
         return json.loads(self.out)
 
-    @property
     def ok(self) -> Done:
         """Itself, where it succeeded."""
         assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
@@ -64,9 +63,7 @@ def netc(*args: str | Path, cwd: Path | None = None, stdin: str = "", first: str
     return _parent().ask(request) if sys.platform == "linux" else process(*args, cwd=cwd, stdin=stdin, first=first)
 
 
-def process(
-    *args: str | Path, cwd: Path | None = None, stdin: str = "", first: str = "", **env: str
-) -> Done:
+def process(*args: str | Path, cwd: Path | None = None, stdin: str = "", first: str = "", **env: str) -> Done:
     """Run a command line of netc from nothing, imports included."""
     command = [str(NETC), *map(str, args)]
     if first:

@@ -31,7 +31,7 @@ def ran(name: str) -> Run:
     """A net trained both ways, once."""
     folder, own = trained(name), home() / f"{name}-alone"
     own.mkdir()
-    return Run(folder, own, alone(folder / f"{name}.py", data(), cwd=own).ok)
+    return Run(folder, own, alone(folder / f"{name}.py", data(), cwd=own).ok())
 
 
 def test_the_environment_has_numpy_alone() -> None:
@@ -79,17 +79,17 @@ def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
     run = ran("dropouts")
     spec = write_spec("dropouts", tmp_path)
     spec.write_text(spec.read_text().replace("seed=3", "seed=4"))
-    netc("train", spec, "--data", tmp_path / "data.npz", "-o", tmp_path).ok
+    netc("train", spec, "--data", tmp_path / "data.npz", "-o", tmp_path).ok()
     with pytest.raises(AssertionError, match="differs"):
         assert_same_bits(tmp_path / "dropouts.npz", run.folder / "dropouts.npz")
 
 
 def test_the_digits_too(tmp_path: Path) -> None:
     """A net whose products are large enough for BLAS to choose among kernels; its data are CSV here and .npz there."""
-    netc("train", SPECS / "digits.net", "-o", tmp_path / "out").ok
+    netc("train", SPECS / "digits.net", "-o", tmp_path / "out").ok()
     table = np.loadtxt(SPECS / "data" / "digits.csv", delimiter=",", skiprows=1)
     np.savez(tmp_path / "digits-data.npz", pixels=table[:, :-1], digit=table[:, -1])
-    alone(tmp_path / "out" / "digits.py", "digits-data.npz", cwd=tmp_path).ok
+    alone(tmp_path / "out" / "digits.py", "digits-data.npz", cwd=tmp_path).ok()
     assert_same_bits(tmp_path / "digits.npz", tmp_path / "out" / "digits.npz")
 
 
@@ -97,7 +97,7 @@ def test_the_command_itself_trains_the_same_bits(tmp_path: Path) -> None:
     """The other tests fork a process that has netc imported; this one is the command as it is installed."""
     run = ran("dropouts")
     spec = write_spec("dropouts", tmp_path)
-    process("train", spec, "--data", tmp_path / "data.npz", "-o", tmp_path / "out").ok
+    process("train", spec, "--data", tmp_path / "data.npz", "-o", tmp_path / "out").ok()
     assert_same_bits(tmp_path / "out" / "dropouts.npz", run.folder / "dropouts.npz")
     assert (tmp_path / "out" / "history.csv").read_bytes() == (run.folder / "history.csv").read_bytes()
 
@@ -106,7 +106,7 @@ def test_the_command_itself_trains_the_same_bits(tmp_path: Path) -> None:
 def test_check_passes_and_sees_a_wrong_sign(name: str, tmp_path: Path) -> None:
     run = ran(name)
     file = run.folder / f"{name}.py"
-    done = alone(file, data(), "--check", cwd=tmp_path).ok
+    done = alone(file, data(), "--check", cwd=tmp_path).ok()
     text = file.read_text("utf-8")
     trained = re.search(r"^TRAINED = \((.*)\)", text, re.M)
     gradients = re.findall(r"^    (d\w+) = .*$", text.split("def loss_and_grads")[1].split("\ndef ")[0], re.M)

@@ -1,4 +1,4 @@
-"""`netc build`: the artifacts that the spec wants, the same bytes everywhere, and nothing written over another's work."""
+"""`netc build`: the artifacts that the spec wants, the same bytes everywhere, nobody's work overwritten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS = "net plain\ninput x: f32[3]\ntarget t: f32\ndense 2 -> tanh\ndense 1\n
 @cache
 def iris() -> Path:
     """The folder of the iris build."""
-    netc("build", IRIS, "-o", folder := scratch("iris") / "out").ok
+    netc("build", IRIS, "-o", folder := scratch("iris") / "out").ok()
     return folder
 
 
@@ -42,7 +42,7 @@ def test_the_wanted_artifacts_are_written(wanted: tuple[str, ...], tmp_path: Pat
     text = NUMBERS + f"targets {' '.join(wanted)}\n" * bool(wanted)
     if wanted == ("inference",):
         text = "net plain\ninput x: f32[3]\ndense 2 -> tanh\noutput y = dense 1\ntargets inference\n"
-    netc("build", spec(tmp_path, text), "-o", tmp_path / "out").ok
+    netc("build", spec(tmp_path, text), "-o", tmp_path / "out").ok()
     names = {f"plain{ENDS[each]}" for each in wanted or ENDS} | {"plain.npz", "netc.manifest.json"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     manifest = json.loads((tmp_path / "out" / "netc.manifest.json").read_text("utf-8"))
@@ -52,12 +52,12 @@ def test_the_wanted_artifacts_are_written(wanted: tuple[str, ...], tmp_path: Pat
 
 def test_the_folder_is_build_name_where_none_is_given(tmp_path: Path) -> None:
     spec(tmp_path)
-    netc("build", "plain.net", cwd=tmp_path).ok
+    netc("build", "plain.net", cwd=tmp_path).ok()
     assert (tmp_path / "build" / "plain" / "plain.py").exists()
 
 
 def test_what_a_person_is_told(tmp_path: Path) -> None:
-    done = netc("build", IRIS, "-o", tmp_path / "out").ok
+    done = netc("build", IRIS, "-o", tmp_path / "out").ok()
     for name in ("iris.py", "iris.onnx", "iris.step.onnx", "iris.npz"):
         assert str(tmp_path / "out" / name) in done.out
     assert "proved: " in done.out and "largest difference" in done.out
@@ -66,7 +66,7 @@ def test_what_a_person_is_told(tmp_path: Path) -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    done = netc("build", IRIS, "-o", tmp_path / "out", "--json").ok
+    done = netc("build", IRIS, "-o", tmp_path / "out", "--json").ok()
     told = done.json
     assert (told["ok"], told["name"], told["diagnostics"], told["proof"]["ok"]) == (True, "iris", [], True)
     assert {name: Path(path).exists() for name, path in told["artifacts"].items()} == dict.fromkeys(
@@ -95,8 +95,8 @@ def test_artifacts_that_differ_are_never_written(verb: str, tmp_path: Path) -> N
 
 
 def test_a_spec_from_standard_input(tmp_path: Path) -> None:
-    netc("build", "-", "-o", tmp_path / "in", stdin=NUMBERS).ok
-    netc("build", spec(tmp_path), "-o", tmp_path / "file").ok
+    netc("build", "-", "-o", tmp_path / "in", stdin=NUMBERS).ok()
+    netc("build", spec(tmp_path), "-o", tmp_path / "file").ok()
     assert arrays(tmp_path / "in" / "plain.npz").keys() == arrays(tmp_path / "file" / "plain.npz").keys()
 
 
@@ -112,15 +112,15 @@ def test_an_opset_out_of_range_is_a_usage_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["plain.py", "plain.onnx", "plain.npz"])
 def test_an_edited_file_is_not_overwritten(name: str, tmp_path: Path) -> None:
     path, file = spec(tmp_path), tmp_path / "out" / name
-    netc("build", path, "-o", tmp_path / "out").ok
-    netc("build", path, "-o", tmp_path / "out").ok
+    netc("build", path, "-o", tmp_path / "out").ok()
+    netc("build", path, "-o", tmp_path / "out").ok()
     before = file.read_bytes()
     file.write_bytes(before + b"\n")
     others = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     netc("build", path, "-o", tmp_path / "out").refused("edited-file", f"{name} was edited since", "--force")
     assert file.read_bytes() == before + b"\n"
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()} == others
-    netc("build", path, "-o", tmp_path / "out", "--force").ok
+    netc("build", path, "-o", tmp_path / "out", "--force").ok()
     assert file.read_bytes() == before
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_netc_did_not_write_is_not_overwritten(tmp_path: Path) -> No
     netc("build", spec(tmp_path), "-o", tmp_path / "out").refused("edited-file", "plain.py was not written by netc")
     # A file that this spec does not want stands in nobody's way.
     path = spec(tmp_path, NUMBERS + "targets inference step\n")
-    netc("build", path, "-o", tmp_path / "out").ok
+    netc("build", path, "-o", tmp_path / "out").ok()
     assert (tmp_path / "out" / "plain.py").read_text("utf-8") == "print('mine')\n"
 
 
@@ -148,11 +148,12 @@ def test_a_folder_that_is_a_file(where: str, tmp_path: Path) -> None:
 def test_given_weights_are_exported(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     given = {
-        name: array + rng.normal(size=array.shape).astype(np.float32) for name, array in arrays(iris() / "iris.npz").items()
+        name: array + rng.normal(size=array.shape).astype(np.float32)
+        for name, array in arrays(iris() / "iris.npz").items()
     }
     given["deviation"] = np.abs(given["deviation"]) + 1
     np.savez(tmp_path / "w.npz", **given)
-    done = netc("build", IRIS, "--weights", tmp_path / "w.npz", "-o", tmp_path / "out").ok
+    done = netc("build", IRIS, "--weights", tmp_path / "w.npz", "-o", tmp_path / "out").ok()
     assert "untrained" not in done.out
     import onnxruntime
 
@@ -212,14 +213,14 @@ def test_a_build_gives_the_same_bytes_everywhere(name: str, tmp_path: Path) -> N
         file.write_bytes((SPECS / f"{name}.net").read_bytes())
         given = file if number else Path(file.name)
         first = f"import os\nos.umask({0o077 if number else 0o002})"
-        process("build", given, "-o", folder / "out", cwd=folder, first=first, **env).ok
+        process("build", given, "-o", folder / "out", cwd=folder, first=first, **env).ok()
         built.append({path.name: path.read_bytes() for path in sorted((folder / "out").iterdir())})
         assert str(tmp_path).encode() not in b"".join(built[-1].values()), "a path of this machine is in the artifacts"
     assert built[0] == built[1]
 
 
 def test_modes_follow_the_mask(tmp_path: Path) -> None:
-    netc("build", spec(tmp_path), "-o", tmp_path / "out", first="import os\nos.umask(0o027)").ok
+    netc("build", spec(tmp_path), "-o", tmp_path / "out", first="import os\nos.umask(0o027)").ok()
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o640}
 
 

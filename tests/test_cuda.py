@@ -15,11 +15,21 @@ OBSTACLE = cuda_obstacle()
 pytestmark = pytest.mark.skipif(OBSTACLE is not None, reason=f"no CUDA here: {OBSTACLE}")
 # What issue 2 asks of two engines; two devices differ by less.
 LIMIT = 1e-4
+# A Ctrl-C in the fourth epoch.
+STOPS = """
+import netc.runtime, sys
+train = sys.modules["netc.runtime.train"]
+close = train._Run._close_epoch
+def stopping(run):
+    close(run)
+    run.stop.asked = run.state.epoch >= 4
+train._Run._close_epoch = stopping
+"""
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.net")))
 def test_a_session_predicts_what_it_does_on_the_cpu(name: str, tmp_path: Path) -> None:
-    netc("build", SPECS / f"{name}.net", "-o", tmp_path).ok
+    netc("build", SPECS / f"{name}.net", "-o", tmp_path).ok()
     on = {provider: Session(tmp_path / f"{name}.onnx", provider) for provider in ("cpu", "cuda")}
     assert (on["cuda"].provider, on["cuda"].provider_reason) == ("cuda", "asked for")
     assert Session(tmp_path / f"{name}.onnx").provider == "cuda", "auto takes CUDA where it can be had"
@@ -68,7 +78,7 @@ def _typed(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", NETS)
 def test_training_on_cuda_is_training_on_the_cpu(name: str, tmp_path: Path) -> None:
     options = ("--data", data(), "--engine", "onnx", "--provider", "cuda", "-o", tmp_path / "out")
-    done = netc("train", write_spec(name, tmp_path), *options).ok
+    done = netc("train", write_spec(name, tmp_path), *options).ok()
     assert "onnx engine on cuda (asked for)" in done.out and "ran on cuda: asked for" in done.out
     mine, theirs = history(tmp_path / "out"), history(trained(name, "onnx"))
     assert len(mine) == len(theirs)
@@ -79,25 +89,23 @@ def test_training_on_cuda_is_training_on_the_cpu(name: str, tmp_path: Path) -> N
 
 def test_resuming_on_cuda_ends_where_it_would_have(tmp_path: Path) -> None:
     """Interrupted after some epochs and resumed, the onnx engine ends where it would have ended."""
-    stop = "import sys\nt = sys.modules['netc.runtime.train']\nclose = t._Run._close_epoch\ndef stopping(run):\n    close(run)\n"
-    stop += "    run.stop.asked = run.state.epoch >= 4\nt._Run._close_epoch = stopping\n"
     spec = write_spec("two", tmp_path)
     options = ("--data", data(), "--engine", "onnx", "--provider", "cuda")
-    netc("train", spec, *options, "-o", tmp_path / "whole").ok
-    assert netc("train", spec, *options, "-o", tmp_path / "parts", first=stop).code == 130
-    netc("train", spec, *options, "-o", tmp_path / "parts", "--resume").ok
+    netc("train", spec, *options, "-o", tmp_path / "whole").ok()
+    assert netc("train", spec, *options, "-o", tmp_path / "parts", first=STOPS).code == 130
+    netc("train", spec, *options, "-o", tmp_path / "parts", "--resume").ok()
     mine, theirs = arrays(tmp_path / "parts" / "two.npz"), arrays(tmp_path / "whole" / "two.npz")
     for key, expected in theirs.items():
         np.testing.assert_allclose(mine[key], expected, atol=LIMIT, rtol=LIMIT, err_msg=key)
 
 
 def test_netc_run_on_cuda(tmp_path: Path) -> None:
-    netc("train", SPECS / "iris.net", "-o", tmp_path).ok
+    netc("train", SPECS / "iris.net", "-o", tmp_path).ok()
     files = []
     for provider in ("cpu", "cuda"):
         out = tmp_path / f"{provider}.npz"
         options = ("--data", SPECS / "data" / "iris.csv", "--provider", provider, "-o", out)
-        done = netc("run", tmp_path / "iris.onnx", *options).ok
+        done = netc("run", tmp_path / "iris.onnx", *options).ok()
         assert f"150 rows on {provider}: asked for" in done.err
         files.append(arrays(out))
     assert np.array_equal(files[0]["species_labels"], files[1]["species_labels"])

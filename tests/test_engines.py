@@ -62,7 +62,9 @@ def test_training_says_which_engine_and_provider_ran(tmp_path: Path) -> None:
     spec = write_spec("adam", tmp_path)
     told = {}
     for engine in ("numpy", "onnx"):
-        done = netc("train", spec, "--data", data(), "--engine", engine, "--provider", "cpu", "-o", tmp_path / engine).ok
+        done = netc(
+            "train", spec, "--data", data(), "--engine", engine, "--provider", "cpu", "-o", tmp_path / engine
+        ).ok()
         told[engine] = done.out
     assert "numpy engine on cpu (NumPy runs on the CPU)" in told["numpy"]
     assert "onnx engine on cpu (asked for)" in told["onnx"]
@@ -84,7 +86,7 @@ def test_the_engines_agree_on_the_real_specs(spec: Path, tmp_path: Path) -> None
     """Thousands of steps part two float32 computations, so here it is the score that has to stay."""
     scores = []
     for engine in ("numpy", "onnx"):
-        done = netc("train", spec, "--engine", engine, "-o", tmp_path / engine, "--json").ok
+        done = netc("train", spec, "--engine", engine, "-o", tmp_path / engine, "--json").ok()
         scores.append({k: v for k, v in done.json["validation"].items() if k != "loss"})
     for metric, value in scores[0].items():
         assert scores[1][metric] == pytest.approx(value, abs=0.03), scores

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from harness import assert_close, batch, extras
+from harness import assert_close, batch, extras, module
 from netc.codegen import to_numpy
 from netc.dsl import Net, load
 from netc.runtime import Metadata, trainer_of
@@ -27,7 +27,7 @@ KINDS = [".onnx", ".step.onnx"]
 
 @cache
 def built(name: str, opset: int = 21) -> Path:
-    netc("build", SPECS / f"{name}.net", "-o", folder := scratch(name) / "out", "--opset", str(opset)).ok
+    netc("build", SPECS / f"{name}.net", "-o", folder := scratch(name) / "out", "--opset", str(opset)).ok()
     return folder
 
 
@@ -142,7 +142,10 @@ def test_the_reference_implementation_agrees_with_the_file(name: str) -> None:
     rng = np.random.default_rng(4)
     inputs, _ = batch(net, rng, 6)
     inputs = [x.astype(np.float32) for x in inputs]
-    p = {key: value + 0.1 * np.abs(rng.normal(size=value.shape)).astype(np.float32) for key, value in made.init(1).items()}
+    p = {
+        key: value + 0.1 * np.abs(rng.normal(size=value.shape)).astype(np.float32)
+        for key, value in made.init(1).items()
+    }
     model = model_of(name, ".onnx")
     for tensor in model.graph.initializer:
         if tensor.name in p:
@@ -156,24 +159,28 @@ def test_the_reference_implementation_agrees_with_the_file(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_reference_implementation_takes_the_file_s_step(name: str) -> None:
     net = net_of(name)
-    namespace: Any = type("module", (), {})
-    exec(compile(to_numpy(net), f"{name}.py", "exec"), names := {})
-    namespace.__dict__ if False else None
-    for key, value in names.items():
-        setattr(namespace, key, staticmethod(value) if callable(value) else value)
+    made = module(net)
     rng = np.random.default_rng(5)
     xs, ys = batch(net, rng, 6)
     examples = [a if a.dtype == np.int64 else a.astype(np.float32) for a in (*xs, *ys)]
-    p = {key: value + 0.1 * np.abs(rng.normal(size=value.shape)).astype(np.float32) for key, value in names["init"](1).items()}
-    moments = {key: np.abs(0.1 * rng.normal(size=value.shape)).astype(np.float32) for key, value in names["init_updater"](p).items()}
-    options = extras(namespace, net, epoch=1, step=3, count=6)
+    p = {
+        key: value + 0.1 * np.abs(rng.normal(size=value.shape)).astype(np.float32)
+        for key, value in made.init(1).items()
+    }
+    moments = {
+        key: np.abs(0.1 * rng.normal(size=value.shape)).astype(np.float32)
+        for key, value in made.init_updater(p).items()
+    }
+    options = extras(made, net, epoch=1, step=3, count=6)
     model = model_of(name, ".step.onnx")
     feed = {f.name: a for f, a in zip((*net.inputs, *net.targets), examples, strict=True)}
     feed |= p | moments | options.get("draws", {}) | {"step": np.int64(3), "epoch": np.float64(1.25)}
     wanted = [o.name for o in model.graph.output]
-    found = dict(zip(wanted, ReferenceEvaluator(model).run(None, {i.name: feed[i.name] for i in model.graph.input}), strict=True))
-    loss, grads = names["loss_and_grads"](p, *examples, **options)
-    names["update"](p, moments, grads, 3, 1.25)
+    found = dict(
+        zip(wanted, ReferenceEvaluator(model).run(None, {i.name: feed[i.name] for i in model.graph.input}), strict=True)
+    )
+    loss, grads = made.loss_and_grads(p, *examples, **options)
+    made.update(p, moments, grads, 3, 1.25)
     assert_close(found["loss"], loss, 1e-5)
     for key, output in meta_of(model)["step"]["next"].items():
         assert_close(found[output], (p | moments)[key], 1e-5, key)

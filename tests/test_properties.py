@@ -30,7 +30,7 @@ from netc.dsl.unparse import unparse
 from netc.runtime import OnnxEngine
 from random_nets import spec_of
 from trees import RESERVED, TREES
-from uses import StepGraph, numpy_step
+from uses import StepGraph
 
 QUICK, ALL, CHUNK = 60, 2_000, 20
 # A float32 result may be off by so much of the largest value, or by eight times what float32 costs the trainer itself.
@@ -116,31 +116,46 @@ def graphs_predict_what_numpy_predicts(net: Net, made: Any, p: dict[str, Array],
 
 def graphs_step_as_numpy_steps(net: Net, made: Any, p: dict[str, Array], data: list[Array]) -> None:
     """Two steps, since the first of an updater with moments is special."""
-    single, graph = narrow(p), StepGraph(net, narrow(p), made.init_updater(narrow(p)))
-    moments, own_moments = made.init_updater(p), made.init_updater(single)
+    p, single = dict(p), narrow(p)
+    graph = StepGraph(net, dict(single), made.init_updater(single))
+    moments = made.init_updater(p)
+    few = list(narrow(dict(enumerate(data))).values())
     for step in (1, 2):
-        draws = extras(made, net, epoch=0, step=step, count=len(data[0])).get("draws")
-        few = list(narrow(dict(enumerate(data))).values())
-        before = {k: v.copy() for k, v in single.items()}
-        loss = graph.step(few, step, 0.25 * step, draws)
-        exact = numpy_step(made, net, p, moments, data, step, 0.25 * step)
-        own = numpy_step(made, net, single, own_moments, few, step, 0.25 * step)
-        agree(loss, exact, own, "loss")
-        for name in net.weights:
-            agree(graph.p[name] - before[name], p[name] - before[name], single[name] - before[name], name, p[name])
-        for name in moments:
-            agree(graph.moments[name], moments[name], own_moments[name], name)
-        # All three go on from one place.
-        p.update({k: np.float64(v) for k, v in single.items()})
-        moments = {k: np.float64(v) for k, v in own_moments.items()}
-        graph.p, graph.moments = {k: v.copy() for k, v in single.items()}, dict(own_moments)
+        epoch = 0.25 * step
+        given = extras(made, net, epoch=0, step=step, count=len(data[0]))
+        loss = graph.step(few, step, epoch, given.get("draws"))
+        exact_loss, grads = made.loss_and_grads(p, *data, **given)
+        own_loss, own_grads = made.loss_and_grads(single, *few, **given)
+        agree(loss, exact_loss, own_loss, "loss")
+        # An updater that divides by the size of a gradient makes rounding errors of a small one large.
+        noise = {k: WORSE * np.abs(grads[k] - own_grads[k]).max(initial=0) for k in grads}
+        exact = moved(made, p, moments, grads, step, epoch)
+        shaken = [
+            moved(made, p, moments, {k: g + s * noise[k] for k, g in grads.items()}, step, epoch) for s in (-1, 1)
+        ]
+        own = moved(made, single, narrow(moments), own_grads, step, epoch)
+        for name, value in {**graph.p, **graph.moments}.items():
+            reach = max(float(np.abs(other[name] - exact[name]).max(initial=0)) for other in shaken)
+            agree(value, exact[name], own[name], name, reach)
+        # All go on from one place.
+        single, graph.p = ({k: own[k] for k in p} for _ in range(2))
+        graph.moments = {k: own[k] for k in moments}
+        p, moments = ({k: np.float64(own[k]) for k in state} for state in (p, moments))
 
 
-def agree(found: Any, exact: Any, own: Any, what: str, scale_by: Any = 0.0) -> None:
+def moved(made: Any, p: dict[str, Array], moments: dict[str, Array], grads: Any, step: int, epoch: float) -> Any:
+    """Weights and moments after an update, which sets entries of the dicts that it is given."""
+    p, moments = dict(p), dict(moments)
+    made.update(p, moments, grads, step, epoch)
+    return {**p, **moments}
+
+
+def agree(found: Any, exact: Any, own: Any, what: str, reach: float = 0.0) -> None:
+    """What float32 computes is exact up to rounding, what float32 costs the trainer, and the reach of noise."""
     found, exact, own = (np.asarray(v, np.float64) for v in (found, exact, own))
     assert found.shape == exact.shape == own.shape, what
-    scale = max(1.0, float(np.abs(exact).max(initial=0)), float(np.abs(scale_by).max(initial=0)))
-    allowed = max(SINGLE * scale, WORSE * float(np.abs(own - exact).max(initial=0)))
+    scale = max(1.0, float(np.abs(exact).max(initial=0)))
+    allowed = max(SINGLE * scale, WORSE * float(np.abs(own - exact).max(initial=0)), reach)
     error = float(np.abs(found - exact).max(initial=0))
     assert error <= allowed, f"{what}: off by {error:.3g}, allowed {allowed:.3g}"
 

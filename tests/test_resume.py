@@ -1,4 +1,4 @@
-"""`netc train` killed with -9 at any moment, or interrupted, and resumed ends in the bits of a run that was let alone."""
+"""`netc train` killed or interrupted at any moment and resumed ends in the bits of a run that was let alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUN = "import sys\nfrom netc.cli.main import run\nsys.exit(run(sys.argv[1:]))"
 
 def long_spec(folder: Path, epochs: int = EPOCHS) -> Path:
     spec = write_spec(NET, folder)
-    text = spec.read_text("utf-8").replace("train epochs=10", f"train epochs={epochs}")
+    text = spec.read_text("utf-8").replace("epochs=10", f"epochs={epochs}")
     spec.write_text(text.replace("clip_norm=1", f"clip_norm=1 early_stop={epochs}"), encoding="utf-8")
     return spec
 
@@ -40,7 +40,7 @@ def whole(engine: str, epochs: int = EPOCHS) -> Path:
     folder = home() / f"long-{engine}-{epochs}"
     folder.mkdir()
     options = ("--data", data(), "--engine", engine, "--provider", "cpu", "--threads", "1")
-    netc("train", long_spec(folder, epochs), *options, "-o", folder / "out").ok
+    netc("train", long_spec(folder, epochs), *options, "-o", folder / "out").ok()
     return folder / "out"
 
 
@@ -87,7 +87,7 @@ def test_kill_9_at_random_moments(engine: str, tmp_path: Path) -> None:
         kills += done.code == -signal.SIGKILL
         epochs.append(len(history(tmp_path / "out")))
         if done.code != -signal.SIGKILL:
-            done.ok
+            done.ok()
             break
     assert kills >= 3, f"only {kills} kills came in time, after {epochs} epochs"
     assert 0 < epochs[-2] < EPOCHS, "the last process had nothing to go on from, or nothing to do"
@@ -106,7 +106,7 @@ def test_kill_9_of_the_plain_command(engine: str, tmp_path: Path) -> None:
             time.sleep(rng.uniform(0.5, 4))
             process.kill()
         done = end(process)
-    done.ok
+    done.ok()
     assert_the_same(tmp_path / "out", whole(engine, 6000))
 
 
@@ -135,7 +135,7 @@ def test_a_crash_while_exporting_is_recovered_from(number: int, tmp_path: Path) 
     assert have.issuperset(EXPORTED[: number - 1]) and have.isdisjoint(EXPORTED[number - 1 :])
     if number == 3:
         netc("train", *options).refused("run-exists", "--resume")
-    netc("train", *options, "--resume").ok
+    netc("train", *options, "--resume").ok()
     expected = trained("adam")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in expected.iterdir())
     assert_same_bits(tmp_path / "out" / "adam.npz", expected / "adam.npz")
@@ -144,12 +144,12 @@ def test_a_crash_while_exporting_is_recovered_from(number: int, tmp_path: Path) 
 def test_a_crash_while_replacing_leaves_files_that_are_netc_s_own(tmp_path: Path) -> None:
     """Old or new, each file is known, so that a build needs no --force; an edited one is still refused."""
     spec = write_spec("adam", tmp_path)
-    netc("build", spec, "-o", tmp_path / "out").ok
+    netc("build", spec, "-o", tmp_path / "out").ok()
     spec.write_text(spec.read_text("utf-8").replace("lr=1e-2", "lr=3e-2"), encoding="utf-8")
     first = DIES.format(names=EXPORTED, number=3)
     assert netc("build", spec, "-o", tmp_path / "out", first=first).code == -signal.SIGKILL
     assert "LR = 0.03" in (tmp_path / "out" / "adam.py").read_text("utf-8")
-    netc("build", spec, "-o", tmp_path / "out").ok
+    netc("build", spec, "-o", tmp_path / "out").ok()
     with (tmp_path / "out" / "adam.py").open("a", encoding="utf-8") as file:
         file.write("# mine\n")
     netc("build", spec, "-o", tmp_path / "out").refused("edited-file", "adam.py was edited since")
@@ -171,7 +171,7 @@ def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in done.err
     reached = len(history(tmp_path / "out"))
     assert reached < EPOCHS
-    again = end(start(spec, "numpy", "--resume")).ok
+    again = end(start(spec, "numpy", "--resume")).ok()
     assert len(again.out.splitlines()) > EPOCHS - reached
     assert_the_same(tmp_path / "out", whole("numpy"))
 
@@ -183,7 +183,7 @@ def test_ctrl_c_before_training_begins(tmp_path: Path) -> None:
     options = (spec, "--data", data(), "-o", tmp_path / "out")
     done = netc("train", *options, first=first)
     assert (done.code, "Traceback" in done.err) == (130, False), done.err
-    netc("train", *options).ok
+    netc("train", *options).ok()
 
 
 # Refused --------------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_ctrl_c_before_training_begins(tmp_path: Path) -> None:
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     spec = write_spec("adam", tmp_path)
-    done = netc("train", spec, "--data", data(), "-o", tmp_path / "out", "--resume").ok
+    done = netc("train", spec, "--data", data(), "-o", tmp_path / "out", "--resume").ok()
     assert "there is nothing to resume, so the run starts afresh" in done.out
     assert_same_bits(tmp_path / "out" / "adam.npz", trained("adam") / "adam.npz")
 
@@ -200,9 +200,11 @@ def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
 def finished(tmp_path: Path) -> tuple[Path, list[str | Path]]:
     """A spec with a constant, and the options of its finished run."""
     spec = write_spec("adam", tmp_path)
-    spec.write_text(spec.read_text("utf-8").replace("dense 8", "dense (width)").replace("net adam\n", "net adam\nlet width = 8\n"))
+    spec.write_text(
+        spec.read_text("utf-8").replace("dense 8", "dense (width)").replace("net adam\n", "net adam\nlet width = 8\n")
+    )
     options = ["--data", tmp_path / "data.npz", "-o", tmp_path / "out"]
-    netc("train", spec, *options).ok
+    netc("train", spec, *options).ok()
     return spec, options
 
 
@@ -212,10 +214,10 @@ def test_a_finished_run_is_not_overwritten_unasked(finished: tuple[Path, list[st
     netc("train", spec, *options).refused("run-exists", "--force", "--resume")
     netc("build", spec, "-o", spec.parent / "out").refused("run-exists", "training adam", "--force")
     assert {path: path.read_bytes() for path in (spec.parent / "out").iterdir()} == before
-    netc("train", spec, *options, "--resume").ok
+    netc("train", spec, *options, "--resume").ok()
     after = {path: path.read_bytes() for path in (spec.parent / "out").iterdir()}
     assert after == before, "resuming a finished run changes nothing"
-    netc("train", spec, *options, "-D", "width=5", "--force").ok
+    netc("train", spec, *options, "-D", "width=5", "--force").ok()
     assert arrays(spec.parent / "out" / "adam.npz")["W1"].shape == (4, 5)
 
 

@@ -22,7 +22,7 @@ LABELS = ["setosa", "versicolor", "virginica"]
 @cache
 def model(name: str = "iris") -> Path:
     """A trained model."""
-    netc("train", SPECS / f"{name}.net", "-o", folder := scratch(name) / "out").ok
+    netc("train", SPECS / f"{name}.net", "-o", folder := scratch(name) / "out").ok()
     return folder / f"{name}.onnx"
 
 
@@ -51,14 +51,14 @@ def check_iris(header: list[str], rows: list[list[str]], want: dict[str, Array])
 
 def test_a_csv_of_all_columns() -> None:
     """The file that the net was trained on: its column of labels is left alone."""
-    done = netc("run", model(), "--data", DATA / "iris.csv", "--provider", "cpu").ok
+    done = netc("run", model(), "--data", DATA / "iris.csv", "--provider", "cpu").ok()
     check_iris(*table(done.out), expected())
     assert done.err == "150 rows on cpu: asked for\n"
 
 
 def test_a_csv_of_the_inputs_alone(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "new.csv", flowers()[:5], delimiter=",", fmt="%.9g")
-    done = netc("run", model(), "--data", tmp_path / "new.csv").ok
+    done = netc("run", model(), "--data", tmp_path / "new.csv").ok()
     check_iris(*table(done.out), {name: array[:5] for name, array in expected().items()})
 
 
@@ -66,7 +66,7 @@ def test_a_csv_of_the_inputs_alone(tmp_path: Path) -> None:
 def test_batches_of_any_size(count: int, tmp_path: Path) -> None:
     """Rows go through the model in slices of 4,096, which nobody may see."""
     np.savez(tmp_path / "new.npz", flower=np.resize(flowers(), (count, 4)))
-    netc("run", model(), "--data", tmp_path / "new.npz", "-o", tmp_path / "out.npz").ok
+    netc("run", model(), "--data", tmp_path / "new.npz", "-o", tmp_path / "out.npz").ok()
     found = arrays(tmp_path / "out.npz")
     assert {name: array.shape for name, array in found.items()} == {
         "species": (count, 3),
@@ -77,26 +77,26 @@ def test_batches_of_any_size(count: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(found["species"], want, atol=1e-6)
     assert np.array_equal(found["species_ids"], want.argmax(axis=1))
     assert found["species_labels"].tolist() == [LABELS[i] for i in found["species_ids"]]
-    done = netc("run", model(), "--data", tmp_path / "new.npz", "-o", tmp_path / "out.csv").ok
+    done = netc("run", model(), "--data", tmp_path / "new.npz", "-o", tmp_path / "out.csv").ok()
     assert (done.out, f"{count} rows" in done.err, str(tmp_path / "out.csv") in done.err) == ("", True, True)
     assert len(table((tmp_path / "out.csv").read_text("utf-8"))[1]) == count
 
 
 def test_one_row_of_an_npz_is_what_it_is_in_a_batch(tmp_path: Path) -> None:
     np.savez(tmp_path / "one.npz", flower=flowers()[70:71])
-    done = netc("run", model(), "--data", tmp_path / "one.npz").ok
+    done = netc("run", model(), "--data", tmp_path / "one.npz").ok()
     check_iris(*table(done.out), {name: array[70:71] for name, array in expected().items()})
 
 
 def test_json() -> None:
-    told = netc("run", model(), "--data", DATA / "iris.csv", "--provider", "cpu", "--json").ok.json
+    told = netc("run", model(), "--data", DATA / "iris.csv", "--provider", "cpu", "--json").ok().json
     assert (told["ok"], told["provider"], told["reason"]) == (True, "cpu", "asked for")
     assert told["predictions"]["species"] == expected()["species_label"].tolist()
     assert told["predictions"]["p_species_setosa"] == pytest.approx(expected()["species"][:, 0].tolist(), rel=1e-6)
 
 
 def test_two_outputs_and_numbers() -> None:
-    done = netc("run", model("two_heads"), "--data", DATA / "wine.csv").ok
+    done = netc("run", model("two_heads"), "--data", DATA / "wine.csv").ok()
     header, rows = table(done.out)
     assert header == ["kind", "p_kind_0", "p_kind_1", "p_kind_2", "strength"]
     values = np.array(rows, dtype=np.float64)
@@ -107,7 +107,7 @@ def test_two_outputs_and_numbers() -> None:
 
 
 def test_a_binary_s_decision_and_probability() -> None:
-    header, rows = table(netc("run", model("breast_cancer"), "--data", DATA / "breast_cancer.csv").ok.out)
+    header, rows = table(netc("run", model("breast_cancer"), "--data", DATA / "breast_cancer.csv").ok().out)
     assert header == ["malignant", "p_malignant"]
     values = np.array(rows, dtype=np.float64)
     assert np.array_equal(values[:, 0], values[:, 1] >= 0.5)
@@ -119,7 +119,7 @@ def test_a_file_for_each_input(tmp_path: Path) -> None:
     for name, values in (("a", [2, 1.5]), ("b", [2, -4])):
         np.save(tmp_path / f"{name}.npy", np.array(values, np.float32))
     options = [f"--data={name}={tmp_path / name}.npy" for name in "ab"]
-    header, rows = table(netc("run", model("adder"), *options).ok.out)
+    header, rows = table(netc("run", model("adder"), *options).ok().out)
     assert (header, len(rows)) == (["total"], 2)
 
 
@@ -149,7 +149,9 @@ def test_a_wrong_cell_is_named_by_line_and_column(tmp_path: Path) -> None:
     lines = (DATA / "iris.csv").read_text("utf-8").splitlines()
     lines[17] = lines[17].replace(lines[17].split(",")[2], "wide", 1)
     (tmp_path / "iris.csv").write_text("\n".join(lines), encoding="utf-8")
-    netc("run", model(), "--data", tmp_path / "iris.csv").refused("data-not-a-number", "iris.csv:18", "column 3", "wide")
+    netc("run", model(), "--data", tmp_path / "iris.csv").refused(
+        "data-not-a-number", "iris.csv:18", "column 3", "wide"
+    )
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
@@ -183,13 +185,13 @@ def test_cuda_is_refused_where_it_cannot_be_had(tmp_path: Path) -> None:
 
 def test_auto_says_what_it_chose_and_why() -> None:
     obstacle = cuda_obstacle()
-    done = netc("run", model(), "--data", DATA / "iris.csv").ok
+    done = netc("run", model(), "--data", DATA / "iris.csv").ok()
     chosen = "the session got CUDA" if obstacle is None else obstacle
     assert done.err.startswith("150 rows on ") and chosen in " ".join(done.err.split())
 
 
 def test_threads_give_the_same_answers() -> None:
-    said = [netc("run", model(), "--data", DATA / "iris.csv", "--threads", str(n)).ok.out for n in (1, 2)]
+    said = [netc("run", model(), "--data", DATA / "iris.csv", "--threads", str(n)).ok().out for n in (1, 2)]
     assert said[0] == said[1]
     assert netc("run", model(), "--data", DATA / "iris.csv", "--threads", "0").code == 2
 

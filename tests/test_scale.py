@@ -79,7 +79,7 @@ def test_passes_and_printing_of_a_thousand_layers_take_20_seconds_and_grow_linea
 def test_a_hundred_layers_build_with_their_proof_in_20_seconds(tmp_path: Path) -> None:
     (tmp_path / "tall.net").write_text(chain(100), encoding="utf-8")
     began = time.perf_counter()
-    done = netc("build", tmp_path / "tall.net", "-o", tmp_path / "out", "--json").ok
+    done = netc("build", tmp_path / "tall.net", "-o", tmp_path / "out", "--json").ok()
     assert time.perf_counter() - began <= 20
     assert done.json["proof"]["ok"]
 

@@ -199,6 +199,17 @@ def test_the_adder_is_the_published_network(tmp_path: Path) -> None:
     assert float(theirs[0, 0]) == pytest.approx(4, abs=0.02)
 
 
+def test_two_and_two_make_very_nearly_four(tmp_path: Path) -> None:
+    """By `netc run`, which is told seven digits, against the published numbers computed here in float64."""
+    netc("build", SPECS / "adder.net", "-o", tmp_path)
+    a, b = np.array([2.0, 2, -3, 0.5, 1000]), np.array([2.0, -7, 1, 0.25, 234])
+    np.savez(tmp_path / "numbers.npz", a=a, b=b)
+    told = netc("run", tmp_path / "adder.onnx", "--data", tmp_path / "numbers.npz")["predictions"]["total"]
+    # float32 keeps 7 digits, and some of the sums' terms cancel
+    assert told == pytest.approx(published(a, b).tolist(), rel=2e-6, abs=2e-6)
+    assert told[0] == pytest.approx(4, abs=0.02)
+
+
 def test_a_frozen_layer_is_not_moved(trained: Trained) -> None:
     folder, _ = trained("two_heads")
     with np.load(folder / "two_heads.npz", allow_pickle=False) as weights:
