@@ -204,5 +204,5 @@ def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str
     proof = finished["proof"]
     lines.append(proof["summary"])
     lines += [f"not proven: {each['name']}: {each['reason']}" for each in proof["unproven"]]
-    lines += textwrap.wrap(f"ran on {finished['provider']}: {finished['provider_reason']}", 79)
+    lines += textwrap.wrap(f"the model ran on {finished['provider']}: {finished['provider_reason']}", 79)
     return [*lines, "", *finished["artifacts"].values()]

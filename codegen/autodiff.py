@@ -52,6 +52,7 @@ def _contributions(builder: Builder, equation: Equation, given: list[Tensor | No
 def _name(gradient: Tensor | None, value: Value, named: bool) -> None:
     if named and gradient is not None and value.hint and not gradient.value.hint:
         gradient.value.hint = f"d{value.hint}"
+        gradient.value.gradient_of = value
 
 
 def _fit(gradient: Tensor, like: Tensor) -> Tensor:

@@ -142,6 +142,9 @@ class Body:
                 self.names.of[value] = name
 
     def _hint(self, value: Value) -> str:
+        of = value.gradient_of
+        if of in self.names.of:
+            return f"d{self.names.of[of]}"
         return self.places.get(value) or value.hint or "part"
 
     def store(self, results: Mapping[str, str]) -> dict[str, str]:

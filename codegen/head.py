@@ -8,7 +8,7 @@ from typing import Any, cast
 from ..dsl.net import Field, Net
 from .about import docstring, layer_table, provenance
 from .simplify import simplify
-from .spelling import WIDTH, quote, wrap
+from .spelling import WIDTH, digits, quote, wrap
 
 
 def page_docstring(net: Net, trains: bool) -> str:
@@ -18,7 +18,7 @@ def page_docstring(net: Net, trains: bool) -> str:
     lines += textwrap.wrap(provenance(net), WIDTH)
     names = ", ".join(f.name for f in (*net.inputs, *net.targets))
     if trains:
-        lines += ["", *_usage(net.name, names)]
+        lines += _usage(net.name, names)
     for field in (*net.inputs, *net.targets):
         if field.labels or field.doc:
             lines += ["", *textwrap.wrap(_field_text(field), WIDTH)]
@@ -29,11 +29,11 @@ def settings(net: Net) -> list[tuple[str, str]]:
     """The settings that the page reads, by name, as they are written."""
     names = [k for k, v in net.train.items() if v]
     names.sort(key=["epochs", "batch", "seed", "validation", "early_stop", "clip_norm"].index)
-    found = [(name.upper(), repr(net.train[name])) for name in names]
+    found = [(name.upper(), digits(net.train[name])) for name in names]
     if "SEED" not in dict(found):
         found.append(("SEED", "0"))
     read = {e.attrs["name"] for e in simplify(net.programs["update"]).equations if e.op.name == "constant"}
-    return [*found, *((s.name, repr(_short(s.number))) for s in net.settings if s.name in read)]
+    return [*found, *((s.name, digits(_short(s.number))) for s in net.settings if s.name in read)]
 
 
 def literals(net: Net) -> list[str]:
@@ -49,7 +49,7 @@ def fields(net: Net) -> list[str]:
     """The assignments of INPUTS and TARGETS."""
     lines = wrap("INPUTS = {", [_range(f) for f in net.inputs], "}")
     lines += wrap("TARGETS = {", [_range(f) for f in net.targets], "}")
-    remark = "  # lowest, highest, type"
+    remark = "  # shape, lowest, highest, type"
     if len(lines[0] + remark) > WIDTH:
         return [remark.strip(), *lines]
     return [lines[0] + remark, *lines[1:]]
@@ -80,18 +80,22 @@ def _nested(head: str, value: Any, indent: int, tail: str) -> list[str]:
 
 def _flat(value: Any) -> str:
     if not isinstance(value, list):
-        return repr(value)
+        return digits(value)
     return f"[{', '.join(map(_flat, cast('list[Any]', value)))}]"
 
 
 def _range(field: Field) -> str:
     """The lowest and the highest number that a field may hold, and its type."""
     low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
-    return f"{quote(field.name)}: ({low}, {high}, {'np.int64' if field.kind == 'class' else 'np.float32'})"
+    low = "1e-45" if field.kind == "positive" else low  # the smallest number above 0
+    dtype = "np.int64" if field.kind == "class" else "np.float32"
+    shape = ", ".join(map(str, field.shape)) + ("," if len(field.shape) == 1 else "")
+    return f"{quote(field.name)}: (({shape}), {low}, {high}, {dtype})"
 
 
 def _bound(number: float) -> str:
-    return {float("-inf"): "-np.inf", float("inf"): "np.inf"}.get(number, repr(_short(number)))
+    # The largest numbers that float32 holds stand for no bound at all.
+    return {float("-inf"): "-3.4e38", float("inf"): "3.4e38"}.get(number, digits(_short(number)))
 
 
 def _usage(name: str, names: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from ..dsl.ir import OPS, Input, Program
+from ..dsl.ir import OPS, Input, Program, Value
 from ..dsl.net import Net
 from . import head
 from .about import escape
@@ -97,7 +97,7 @@ class _Page:
             "validation": bool(net.train["validation"]),
             "early_stop": bool(net.train["early_stop"]),
             "draws": self._draws(draws),
-            "step": wrap("loss, grads = loss_and_grads(", ["p", "*examples", *extras], ")", 12),
+            "step": _step(extras),
             "check_draws": ", draws=draws" if draws else "",
         }
 
@@ -160,7 +160,7 @@ class _Page:
     def _returning(self, name: str, doc: str) -> str:
         """A function that returns the results of a program over p and the inputs."""
         program = simplify(self.net.programs[name])
-        hints = {value: value.hint for value in program.results.values() if program.uses[value] == 1}
+        hints = {value: value.hint for value in program.results.values() if _last_of_several(program, value)}
         for value in hints:
             value.hint = ""  # it is returned where it is computed
         lines, body, called = self._function(name, program, doc, ("example",), ("p",))
@@ -264,6 +264,23 @@ class _Page:
     def _draws(self, draws: tuple[Input, ...]) -> list[str]:
         shapes = [(i.name, ", ".join(["count", *(str(d) for d in i.value.type.shape[1:])])) for i in draws]
         return wrap("shapes = {", [f"{quote(name)}: ({shape})" for name, shape in shapes], "}", 4) if draws else []
+
+
+def _step(extras: list[str]) -> list[str]:
+    """The call of loss_and_grads in the training loop."""
+    head, examples = "loss, grads = loss_and_grads(", "a[batch] for a in (*inputs, *targets)"
+    if not extras:
+        return [f"            {head}p, *({examples}))"]
+    return [f"            examples = [{examples}]", *wrap(head, ["p", "*examples", *extras], ")", 12)]
+
+
+def _last_of_several(program: Program, value: Value) -> bool:
+    """Whether nothing else reads a result, and its layer has other lines to stand under the layer's heading."""
+    if program.uses[value] > 1 or value not in program.producers:
+        return False
+    section = program.producers[value].section
+    lines = [e for e in program.equations if e.section is section and e.results[0].hint]
+    return section is None or len(lines) > 1
 
 
 def _reads(program: Program, given: Input) -> bool:

@@ -76,7 +76,12 @@ def _spell(node: ast.expr) -> tuple[str, int]:
 def _constant(value: Any) -> tuple[str, int]:
     if isinstance(value, str):
         return quote(value), ATOM
-    return repr(value), UNARY if isinstance(value, int | float) and value < 0 else ATOM
+    return digits(value), UNARY if isinstance(value, int | float) and value < 0 else ATOM
+
+
+def digits(value: float) -> str:
+    """A number as the page writes it."""
+    return repr(value).replace("e+", "e")
 
 
 def quote(text: str) -> str:

@@ -21,10 +21,11 @@ from .types import Shape, Type, broadcast, count, point
 
 @dataclass(eq=False)
 class Value:
-    """What an equation assigns. `hint` is the name that a reader would expect."""
+    """What an equation assigns: `hint` is the name that a reader would expect, `gradient_of` whose gradient it is."""
 
     type: Type
     hint: str = ""
+    gradient_of: Value | None = None
 
 
 @dataclass(eq=False)

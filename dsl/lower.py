@@ -46,6 +46,7 @@ class _Use:
     options: dict[str, Any]
     made: int = 0
     weights: int = 0
+    inits: tuple[Init, ...] = ()
 
 
 class Lowering(Context):
@@ -261,6 +262,11 @@ class Lowering(Context):
             if not (self.use.made if argument.key == "name" else self.use.weights):
                 message = f"{word.name} has no weights, so {argument.key} does nothing"
                 self.report.error("unknown-option", message, argument.place, f"take {argument.key} away")
+        for key, option in word.options.items():
+            value = self.use.options[key]
+            if option.kind.form == "init" and value is not option.default and value not in self.use.inits:
+                message = f"{key} does nothing here, since {word.name} makes no weight from it"
+                self.report.error("unknown-option", message, self._place_of(value), f"take {key} away")
 
     def _hint(self, word: Word, section: Section, result: Tensor, name: str | None) -> None:
         letter = "h" if word.kind == "activation" else "z"
@@ -289,6 +295,7 @@ class Lowering(Context):
         use = self.use
         use.made += 1
         use.weights += 1
+        use.inits += (init,)
         self.names.add(full)
         sizes = tuple(d for d in shape if isinstance(d, int))
         self._check_model(shape)

@@ -108,6 +108,8 @@ class Writer:
     def dense(self, units: int, last: bool = False) -> str:
         self.weighted = True
         extra = [o for o in self.options(WORDS["layer", "dense"]) if not o.startswith("units")]
+        if "bias=false" in extra:
+            extra = [o for o in extra if not o.startswith("bias_init")]
         return " ".join(["dense", self.named(str(units)), *extra, *self.universal(last)])
 
     def activation(self, shape: Shape) -> str:

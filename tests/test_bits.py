@@ -124,7 +124,7 @@ def test_check_passes_and_sees_a_wrong_sign(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda a: a.pop("y"), "has no array y"),
+        (lambda a: a.pop("y"), "needs numbers y of shape"),
         (lambda a: a.update(y=a["y"] + 1), "y in"),
         (lambda a: a["x"].__setitem__((3, 1), float("nan")), "x in"),
     ],

@@ -59,6 +59,7 @@ ALONE = {
     "an option of a word without weights": ("relu l2=0.1 -> dense 3 -> softmax", "unknown-option"),
     "a value in a place of none": ("flatten 0.1 -> dense 3 -> softmax", "too-many-options"),
     "values in places of none": ("dense 3 true he zeros 1 2 3 -> softmax", "too-many-options"),
+    "first values of no bias": ("dense 3 bias=false bias_init=ones -> softmax", "unknown-option"),
     "a number among names": ("add x 3 -> dense 3 -> softmax", "bad-option"),
 }
 

@@ -42,9 +42,9 @@ def f1(p: Tensor, y: Tensor) -> Tensor:
     both = _count(ops.logical_and(chosen, true)).named("both")
     either = (_count(chosen) + _count(true)).named("either")
     scores = 2 * both / ops.maximum(either, 1)
-    return ops.total(scores, axes=(0,), keepdims=False) / ops.maximum(
-        ops.total(either > 0, axes=(0,), keepdims=False), 1
-    )
+    axes = tuple(range(len(scores.shape)))
+    occurring = ops.total(either > 0, axes=axes, keepdims=False)
+    return ops.total(scores, axes=axes, keepdims=False) / ops.maximum(occurring, 1)
 
 
 def _count(x: Tensor) -> Tensor:
