@@ -188,7 +188,7 @@ def test_two_thousand_random_nets() -> None:
     assert not faults, "\n".join(faults[:20])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TREES)
 def test_random_trees_have_answers(tree: Any) -> None:
     net, report = check(Source("spec.net", unparse(tree)))
