@@ -9,6 +9,7 @@ from typing import Any
 
 from .diagnostics import Report, did_you_mean
 from .syntax import Binary, Boolean, Expr, Items, Name, Number, Text, Unary, Window
+from .words import WORDS
 
 # Larger whole numbers have no use in a spec, and their arithmetic could take for ever.
 LARGEST = 2**53
@@ -89,6 +90,8 @@ def _named(expr: Name, names: Mapping[str, Constant | None], report: Report, dec
             report.error("not-constant", message, expr.place, help)
         else:
             help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
+            if any(word == expr.id for _, word in WORDS):
+                help = f"{expr.id} is a word of its own; an arrow joins it to the word before: -> {expr.id}"
             report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)
         raise NotConstantError
     value = names[expr.id]
