@@ -43,7 +43,9 @@ class _Assembly:
         self.seen = Comparison(spec, self.training.builder, self._trained_value, {})
         self.judged = Comparison(spec, Builder(), self._predicted_value, {})
         self.inputs: dict[str, Tensor] = {}
-        programs = self._training_programs() if spec.loss and self.trains else {}
+        # A loss is checked also where nothing is trained; nothing that stands in a spec is ignored.
+        checked = self._training_programs() if spec.loss else {}
+        programs = checked if self.trains else {}
         outputs = self._outputs()
         self._unused()
         update = lower_update(spec)
