@@ -80,7 +80,7 @@ def command(
     if as_object:
         show.report({"ok": True, **finished, "diagnostics": [as_json(d) for d in report.ordered()]})
     else:
-        click.echo("\n".join(_said(finished, result, chosen.provider)))
+        click.echo("\n".join(_said(finished)))
 
 
 def _refuse_untrainable(net: Net, engine: str) -> None:
@@ -190,7 +190,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
 
 
-def _said(finished: dict[str, Any], result: Result, trained_on: str) -> list[str]:
+def _said(finished: dict[str, Any]) -> list[str]:
     lines = [""]
     if finished["best_epoch"]:
         lines.append(f"the weights are those of epoch {finished['best_epoch']}, the best of {finished['epochs']}")

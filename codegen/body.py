@@ -55,6 +55,13 @@ class Names:
         self.taken.add(name)
         return name
 
+    def aside(self, name: str) -> str:
+        """A name of the artifact's own, which steps aside where the user has it."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
     def copy(self) -> Names:
         """The names given so far."""
         return Names(set(self.taken), dict(self.of), dict(self.counts))

@@ -121,7 +121,7 @@ class _Page:
         names = Names(self.globals | keywords)
         for given in program.of("example", "target", "prediction"):
             names.give(given.value, given.name)
-        called = {name: name if name in keywords else _aside(name, names) for name in own}
+        called = {name: name if name in keywords else names.aside(name) for name in own}
         body = Body(program, names, indent)
         return body, called
 
@@ -285,14 +285,6 @@ def _last_of_several(program: Program, value: Value) -> bool:
 
 def _reads(program: Program, given: Input) -> bool:
     return given.value in program.uses
-
-
-def _aside(name: str, names: Names) -> str:
-    """A name of the page's own, which steps aside where the user has it."""
-    while name in names.taken:
-        name += "_"
-    names.taken.add(name)
-    return name
 
 
 def _tuple(names: Iterable[str]) -> str:

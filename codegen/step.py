@@ -8,6 +8,7 @@ from ..dsl.ir import Builder, Equation, Program, Tensor, Value
 from ..dsl.net import Net
 from ..dsl.prune import prune
 from ..dsl.types import Type
+from .body import Names
 from .gradients import loss_and_grads
 from .simplify import Simplifier
 
@@ -17,13 +18,6 @@ def next_name(name: str) -> str:
     return f"{name}.next"
 
 
-def aside(name: str, taken: set[str]) -> str:
-    """A name of the graph's own, which steps aside where the user has it."""
-    while name in taken:
-        name += "_"
-    return name
-
-
 def step_program(net: Net) -> Program:
     """From batch, weights, moments, draws and clock to `loss` and the next weights and moments."""
     gradient = _unnamed(_bounded(loss_and_grads(net), net))
@@ -31,10 +25,10 @@ def step_program(net: Net) -> Program:
     simple = builder.simplified(gradient)
     builder.section = builder.undoes = None
     update = _unnamed(net.programs["update"])
-    taken = {i.name for i in gradient.inputs}
-    clock = {i.name: builder.input("clock", aside(i.name, taken), i.value.type) for i in update.of("clock")}
+    names = Names({i.name for i in gradient.inputs})
+    clock = {i.name: builder.input("clock", names.aside(i.name), i.value.type) for i in update.of("clock")}
     weights = {i.name: Tensor(builder, i.value) for i in gradient.of("weight")}
-    results = {aside("loss", taken): Tensor(builder, simple.results["loss"])}
+    results = {names.aside("loss"): Tensor(builder, simple.results["loss"])}
     for name in net.trained:
         w = weights[name]
         states = {m: builder.input("moment", f"{name}.{m}", Type("f32", w.shape)) for m in net.moments}

@@ -78,7 +78,6 @@ class Op:
     flops: Callable[[Equation], int] | None = None
     cases: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ()
     note: str = ""
-    smooth: bool = True
     cheap: Callable[[Equation], bool] = lambda eq: False
 
     @cached_property

@@ -115,10 +115,9 @@ absolute = define(
     onnx="Abs",
     cases=UNARY,
     grad=lambda b, g: (g * sign(b.args[0]),),
-    smooth=False,
 )
-sign = define("sign", _unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY, smooth=False)
-floor = define("floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, smooth=False)
+sign = define("sign", _unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY)
+floor = define("floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY)
 cos = define(
     "cos",
     _unary(lambda x: SIGNED_UNIT),
@@ -227,7 +226,6 @@ maximum = define(
     onnx=lambda g, eq, x, y: g.Relu(x) if g.is_zero(eq.args[1]) else g.Max(x, y),
     cases=BINARY_CASES,
     grad=lambda b, g: (mask(g, b.results[0] > b.args[1]), mask(g, b.args[0] <= b.args[1])),
-    smooth=False,
 )
 minimum = define(
     "minimum",
@@ -236,7 +234,6 @@ minimum = define(
     onnx="Min",
     cases=BINARY_CASES,
     grad=lambda b, g: (mask(g, b.args[0] <= b.args[1]), mask(g, b.args[0] > b.args[1])),
-    smooth=False,
 )
 
 
@@ -244,20 +241,17 @@ def _comparison(x: Type, y: Type) -> Type:
     return Type("bool", elementwise(x, y), BINARY)
 
 
-greater = define("greater", _comparison, numpy="x > y", onnx="Greater", cases=BINARY_CASES, smooth=False)
-less = define("less", _comparison, numpy="x < y", onnx="Less", cases=BINARY_CASES, smooth=False)
-greater_equal = define(
-    "greater_equal", _comparison, numpy="x >= y", onnx="GreaterOrEqual", cases=BINARY_CASES, smooth=False
-)
-less_equal = define("less_equal", _comparison, numpy="x <= y", onnx="LessOrEqual", cases=BINARY_CASES, smooth=False)
-equal = define("equal", _comparison, numpy="x == y", onnx="Equal", cases=((("N,1 of 4", "4 of 4"), {}),), smooth=False)
+greater = define("greater", _comparison, numpy="x > y", onnx="Greater", cases=BINARY_CASES)
+less = define("less", _comparison, numpy="x < y", onnx="Less", cases=BINARY_CASES)
+greater_equal = define("greater_equal", _comparison, numpy="x >= y", onnx="GreaterOrEqual", cases=BINARY_CASES)
+less_equal = define("less_equal", _comparison, numpy="x <= y", onnx="LessOrEqual", cases=BINARY_CASES)
+equal = define("equal", _comparison, numpy="x == y", onnx="Equal", cases=((("N,1 of 4", "4 of 4"), {}),))
 logical_and = define(
     "logical_and",
     _comparison,
     numpy="x & y",
     onnx="And",
     cases=((("N,4 of bool", "N,4 of bool"), {}),),
-    smooth=False,
 )
 
 

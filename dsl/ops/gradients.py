@@ -46,5 +46,4 @@ clip_by_norm = define(
     kernels=(clip_by_norm_kernel,),
     onnx=_clip_onnx,
     cases=((("", "3,4", "5"), {}), (("", "3,4"), {})),
-    smooth=False,
 )

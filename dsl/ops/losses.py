@@ -119,5 +119,4 @@ softmax_mcxent_grad = define(
     kernels=(softmax_mcxent_grad_kernel,),
     onnx=_fused_grad_onnx,
     cases=((("N,3 in simplex", "N of 3"), {}),),
-    smooth=False,
 )

@@ -97,7 +97,7 @@ def _spread_type(x: Type, *, axis: int) -> Type:
 
 
 # Of data statistics alone, so it has no ONNX form.
-spread = define("spread", _spread_type, numpy="np.ptp(x, axis=axis)", cases=((("N,4",), {"axis": 0}),), smooth=False)
+spread = define("spread", _spread_type, numpy="np.ptp(x, axis=axis)", cases=((("N,4",), {"axis": 0}),))
 
 
 def _argmax_type(x: Type, *, axis: int) -> Type:
@@ -113,5 +113,4 @@ argmax = define(
     numpy="x.argmax(axis=axis)",
     onnx=lambda g, eq, x: g.ArgMax(x, axis=eq.attrs["axis"], keepdims=0),
     cases=((("N,4",), {"axis": 1}),),
-    smooth=False,
 )

@@ -122,7 +122,6 @@ size = define(
     flops=_no_work,
     cheap=always,
     cases=((("N,4",), {"axes": (0,)}), (("N,4",), {"axes": (1,)}), (("N,4",), {"axes": (0, 1)})),
-    smooth=False,
 )
 
 
