@@ -46,6 +46,7 @@ def report(result: dict[str, Any]) -> None:
     """Print a result as JSON on standard output, where a number that is not finite is null."""
     json.dump(_finite(result), sys.stdout, indent=2, default=str, allow_nan=False)
     sys.stdout.write("\n")
+    sys.stdout.flush()  # where a reader that went away is noticed and told, not at exit
 
 
 def _finite(value: Any) -> Any:
