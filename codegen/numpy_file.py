@@ -14,6 +14,7 @@ import jinja2
 
 from ..dsl.ir import OPS, Input, Program, Value
 from ..dsl.net import Net
+from ..dsl.types import BATCH
 from . import head
 from .about import escape
 from .body import Body, Names, Statement, assignments, kernel_name
@@ -26,6 +27,8 @@ from .spelling import WIDTH, quote, wrap
 GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
 # Parameters that callers name, while those of the user are known by their position.
 KEYWORDS = ("draws", CLIP)
+# The methods of NumPy's generators that draw by a law.
+LAWS = {"uniform": "random", "normal": "standard_normal"}
 Kernels = dict[str, Callable[..., object]]
 
 
@@ -262,8 +265,19 @@ class _Page:
         return "\n".join([*lines, *wrap("return {", entries, "}", 4)])
 
     def _draws(self, draws: tuple[Input, ...]) -> list[str]:
-        shapes = [(i.name, ", ".join(["count", *(str(d) for d in i.value.type.shape[1:])])) for i in draws]
-        return wrap("shapes = {", [f"{quote(name)}: ({shape})" for name, shape in shapes], "}", 4) if draws else []
+        lines: list[str] = []
+        for law, method in LAWS.items():
+            shapes = [f"{quote(i.name)}: {_shape(i)}" for i in draws if i.law == law]
+            if shapes:
+                lines += [*wrap(f"{law} = {{", shapes, "}", 4), f"    for name, shape in {law}.items():"]
+                lines.append(f"        draws[name] = stream(SEED, name, epoch, step).{method}(shape, np.float32)")
+        return lines
+
+
+def _shape(draw: Input) -> str:
+    """The shape of a draw for `count` examples."""
+    sizes = ["count" if size == BATCH else str(size) for size in draw.value.type.shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
 def _step(extras: list[str]) -> list[str]:

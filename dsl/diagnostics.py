@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from .codes import CODES
@@ -12,7 +13,10 @@ from .source import Place
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that is wrong with, or worth saying of, a spec; `where` is a place that lies in no spec."""
+    """One thing that is wrong with, or worth saying of, a spec; `where` is a place that lies in no spec.
+
+    Where the place lies in a definition, `uses` are the places of its use, the innermost first.
+    """
 
     code: str
     message: str
@@ -20,6 +24,7 @@ class Diagnostic:
     help: str | None = None
     severity: str = "error"
     where: str | None = None
+    uses: tuple[Place, ...] = ()
 
 
 class SpecError(Exception):
@@ -36,6 +41,16 @@ class Report:
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._known: set[Diagnostic] = set()
+        self._uses: tuple[Place, ...] = ()
+
+    @contextmanager
+    def used(self, place: Place) -> Generator[None]:
+        """What is added meanwhile lies in a definition that is used at a place."""
+        before, self._uses = self._uses, (place, *self._uses)
+        try:
+            yield
+        finally:
+            self._uses = before
 
     def error(self, code: str, message: str, place: Place | None = None, help: str | None = None) -> None:
         """Add an error; `code` is a key of CODES."""
@@ -47,9 +62,10 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         assert diagnostic.code in CODES, diagnostic.code
+        # A fault of a definition is told once, with its first use.
         if diagnostic not in self._known:
             self._known.add(diagnostic)
-            self.diagnostics.append(diagnostic)
+            self.diagnostics.append(replace(diagnostic, uses=self._uses))
 
     @property
     def failed(self) -> bool:
@@ -57,13 +73,22 @@ class Report:
         return any(d.severity == "error" for d in self.diagnostics)
 
     def ordered(self) -> list[Diagnostic]:
-        """The diagnostics in the order of the text; those without a place last."""
-        return sorted(self.diagnostics, key=lambda d: (d.place is None, d.place.start if d.place else 0))
+        """The diagnostics in the order of the text, a definition's at its use; those without a place last."""
+        return sorted(self.diagnostics, key=_position)
 
     def raise_errors(self) -> None:
         """Raise SpecError if an error was added."""
         if self.failed:
             raise SpecError(self.ordered())
+
+
+def _position(diagnostic: Diagnostic) -> tuple[bool, int, int]:
+    place = diagnostic.place
+    if place is None:
+        return True, 0, 0
+    # In a file of its own, a definition stands where the spec uses it.
+    outer = diagnostic.uses[-1] if diagnostic.uses and diagnostic.uses[-1].source is not place.source else place
+    return False, outer.start, place.start
 
 
 def refuse(code: str, message: str, help: str | None = None) -> SpecError:
@@ -89,6 +114,8 @@ def render(diagnostic: Diagnostic) -> str:
     lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
     if diagnostic.place is not None:
         lines += _excerpt(diagnostic.place)
+        for use in diagnostic.uses:
+            lines += _excerpt(use, "used in ")
     elif diagnostic.where:
         lines.append(f"  --> {diagnostic.where}")
     if diagnostic.help:
@@ -100,7 +127,7 @@ def render(diagnostic: Diagnostic) -> str:
 EXCERPT_WIDTH = 100
 
 
-def _excerpt(place: Place) -> list[str]:
+def _excerpt(place: Place, label: str = "") -> list[str]:
     line, column = place.source.position(place.start)
     text = place.source.line(line).replace("\t", " ")
     width = max(1, min(place.end - place.start, len(text) - column + 1))
@@ -109,7 +136,7 @@ def _excerpt(place: Place) -> list[str]:
     number = str(line)
     margin = " " * len(number)
     return [
-        f" {margin}--> {place.source.name}:{line}:{column}",
+        f" {margin}--> {label}{place.source.name}:{line}:{column}",
         f" {margin} |",
         f" {number} | {shown}",
         f" {margin} | {' ' * (column - 1 - offset)}{'^' * width}",
@@ -127,22 +154,23 @@ def _window(text: str, column: int) -> tuple[str, int]:
 
 def as_json(diagnostic: Diagnostic) -> dict[str, object]:
     """The diagnostic for programs: line and column count from 1."""
-    place = diagnostic.place
-    where = None
-    if place is not None:
-        end_line, end_column = place.source.position(place.end)
-        where = {
-            "file": place.source.name,
-            "line": place.line,
-            "column": place.column,
-            "end_line": end_line,
-            "end_column": end_column,
-        }
     return {
         "severity": diagnostic.severity,
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "place": where,
+        "place": _place_json(diagnostic.place) if diagnostic.place else None,
+        "uses": [_place_json(use) for use in diagnostic.uses],
         "where": diagnostic.where,
         "help": diagnostic.help,
+    }
+
+
+def _place_json(place: Place) -> dict[str, object]:
+    end_line, end_column = place.source.position(place.end)
+    return {
+        "file": place.source.name,
+        "line": place.line,
+        "column": place.column,
+        "end_line": end_line,
+        "end_column": end_column,
     }

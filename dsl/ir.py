@@ -134,11 +134,12 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """A named input of a program and what it is for."""
+    """A named input of a program and what it is for; a draw's law is "uniform" on [0, 1) or "normal", standard."""
 
     role: str
     name: str
     value: Value
+    law: str = ""
 
 
 @dataclass(eq=False)
@@ -298,10 +299,10 @@ class Builder:
     origin: tuple[Place, ...] = ()
     undoes: Equation | None = None
 
-    def input(self, role: str, name: str, type: Type) -> Tensor:
+    def input(self, role: str, name: str, type: Type, law: str = "") -> Tensor:
         """A new named input."""
         value = Value(type, name)
-        self.inputs.append(Input(role, name, value))
+        self.inputs.append(Input(role, name, value, law))
         return Tensor(self, value)
 
     def constant(self, number: float, dtype: str = "f32", name: str = "") -> Tensor:

@@ -17,9 +17,9 @@ from .options import bind
 from .resolve import LARGEST_EXAMPLE, MOST_AXES, Spec
 from .source import Place
 from .syntax import Argument, Chain, Link, Name
-from .types import Shape, Type, count
+from .types import REAL, Domain, Shape, Type, count
 from .unknown import unknown_name, unknown_word
-from .words import Context, Fresh, Init, Kind, Learn, Option, Word, WordError, find, within
+from .words import Context, Fresh, Init, Kind, Law, Learn, Option, Word, WordError, find, within
 
 # Options that every layer with weights takes.
 UNIVERSAL = {
@@ -371,11 +371,12 @@ class Lowering(Context):
         self._looked = len(self.builder.inputs), len(self.builder.equations)
         return x.value in self._weighted
 
-    def draw(self, x: Tensor) -> Tensor:
-        """Uniform random numbers of the shape of x."""
+    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
+        """Random numbers of a shape, named after the layer, or after its word and a number."""
         self.use.made += 1
         name = self.use.options["name"] or f"{self.word}1"
-        return self.builder.input("draw", name, Type("f32", x.shape))
+        domain = Domain(0.0, 1.0, low_open=False) if law == "uniform" else REAL
+        return self.builder.input("draw", name, Type("f32", shape, domain), law)
 
     def _fresh(self, base: str) -> str:
         stem, number = base.rstrip("0123456789"), 2

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from .ir import Builder, Tensor
 from .types import REAL, Domain, Shape
@@ -222,6 +222,7 @@ class Clock:
     epoch: Tensor
 
 
+Law = Literal["uniform", "normal"]
 Learn = Callable[[Tensor], dict[str, Tensor]]
 
 
@@ -246,8 +247,8 @@ class Context(Protocol):
         """Statistics that are learned from the training rows of x."""
         ...
 
-    def draw(self, x: Tensor) -> Tensor:
-        """Uniform random numbers in [0, 1) of the shape of x, fresh at each step of training."""
+    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
+        """Random numbers of a shape, fresh at each step of training: uniform in [0, 1), or standard normal."""
         ...
 
 

@@ -111,7 +111,7 @@ def test_failure_is_one_json_object(line: str, folder: Path) -> None:
     found = json.loads(done.out)
     assert found["ok"] is False and found["diagnostics"]
     for diagnostic in found["diagnostics"]:
-        assert diagnostic.keys() == {"severity", "code", "message", "place", "where", "help"}
+        assert diagnostic.keys() == {"severity", "code", "message", "place", "uses", "where", "help"}
         assert diagnostic["code"] in CODES | RUNTIME_CODES and diagnostic["message"]
 
 

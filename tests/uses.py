@@ -16,7 +16,8 @@ from netc.dsl.words import WORDS, Word
 
 assert vocabulary.__all__
 
-# What an option is set to so that it differs from its default, and visibly so; a new option needs a line here.
+# What an option is set to so that it differs from its default, and visibly so; a new option needs a line here. A line
+# for one word alone has the word's name before its own: "elu.alpha".
 ALTERNATIVES: dict[str, Any] = {
     "alpha": 2.0,
     "beta1": 0.5,
@@ -91,10 +92,15 @@ def example(word: Word) -> Use:
     return Use(word, word.example, options)
 
 
+def other_value(word: Word, option: str) -> Any:
+    """What an option is set to in the tests of a word."""
+    return ALTERNATIVES.get(f"{word.name}.{option}", ALTERNATIVES.get(option))
+
+
 def alternative(word: Word, name: str) -> Use:
     """A use of the word with one option (and those that belong to it) away from its default."""
     given = {k: v for k, v in example(word).options.items() if word.options[k].required}
-    given |= {k: ALTERNATIVES[k] for k in TOGETHER.get(name, (name,))}
+    given |= {k: other_value(word, k) for k in TOGETHER.get(name, (name,))}
     if word.options[name].default is not None and not hasattr(word.options[name].default, "make"):
         assert given[name] != word.options[name].default, f"{word.name} {name} is its default"
     parts = [f"{k}={write(v)}" for k, v in given.items()]

@@ -1,5 +1,16 @@
 """The words, one file a family; importing this package registers them all."""
 
-from . import activations, initializers, layers, losses, metrics, schedules, updaters
+from . import activations, combine, initializers, layers, losses, metrics, noise, schedules, tables, updaters
 
-__all__ = ["activations", "initializers", "layers", "losses", "metrics", "schedules", "updaters"]
+__all__ = [
+    "activations",
+    "combine",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "noise",
+    "schedules",
+    "tables",
+    "updaters",
+]
