@@ -114,6 +114,7 @@ def netc_numpy(given: Problem) -> Callable[[], Epoch]:
     from netc.runtime import trainer_of
 
     trainer = trainer_of(to_numpy(load_text(spec(given.case), "bench.net")), "bench.py")
+    (minimised,) = trainer.losses
     parts = given.parts()
 
     def start() -> Epoch:
@@ -125,8 +126,8 @@ def netc_numpy(given: Problem) -> Callable[[], Epoch]:
             total = 0.0
             for k, (x, y) in enumerate(parts):
                 step += 1
-                loss, grads = trainer.loss_and_grads(p, x, y)
-                trainer.update(p, moments, grads, step, k / len(parts))
+                loss, grads = minimised.and_grads(p, x, y)
+                minimised.update(p, moments, grads, step, k / len(parts))
                 total += float(loss)
             return total / len(parts)
 

@@ -50,7 +50,7 @@ class Artifacts:
 
 def compile_net(net: Net, weights: Mapping[str, Any], trained: bool, opset: int, text: str = "") -> Artifacts:
     """Compile a net with the given weights and state."""
-    step = to_step(net, opset) if "update" in net.programs else None
+    step = to_step(net, opset) if net.trains and not net.solver else None
     return Artifacts(net, text or to_numpy(net), to_onnx(net, weights, opset, trained), step, weights, trained)
 
 

@@ -88,7 +88,7 @@ def _result(net: Net, folder: Path, files: dict[str, bytes]) -> dict[str, Any]:
 def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> list[str]:
     lines = [""] + [f"{folder / name}  {show.size(len(content))}" for name, content in files.items()]
     if not trained:
-        cure = "netc train, or build with --weights" if "update" in net.programs else "build with --weights"
+        cure = "netc train, or build with --weights" if net.trains else "build with --weights"
         untrained = "the weights are untrained"
         if net.states:
             untrained += f", and {', '.join(net.states)} wait for data"

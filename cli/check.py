@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..dsl.assemble import memory_needed
+from ..dsl.assemble import ALL_ROWS, memory_needed
 from ..dsl.diagnostics import as_json
 from ..dsl.net import Field, Net
 from . import show
@@ -32,17 +32,19 @@ def summary(net: Net) -> list[str]:
     lines = [f"{net.name}: {', '.join(map(_declared, net.inputs))} -> {', '.join(o.name for o in net.outputs)}"]
     lines += ["", *layer_table(net), ""]
     lines.append(f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example")
-    lines.append(f"training at batch {net.train['batch']} takes about {show.size(memory_needed(net))}")
+    size = f"at batch {net.train['batch']}" if net.train["batch"] else f"on {ALL_ROWS:,} rows at once"
+    lines.append(f"training {size} takes about {show.size(memory_needed(net))}")
     return lines
 
 
 def layer_table(net: Net) -> list[str]:
     """The layers with what they give, their parameters and their work."""
     rows = [("layer", "gives", "parameters", "FLOP")]
+    width = max([3, *(len(layer.section.mark) for layer in net.layers)])
     for layer in net.layers:
-        number = "" if layer.section.number is None else str(layer.section.number)
         shape = f"[{', '.join(map(str, layer.type.shape[1:]))}]"
-        rows.append((f"{number:<3} {layer.section.title}", shape, f"{layer.parameters:,}", f"{layer.flops:,}"))
+        text = f"{layer.section.mark:<{width}} {layer.section.title}"
+        rows.append((text, shape, f"{layer.parameters:,}", f"{layer.flops:,}"))
     return show.table(rows, right="  rr")
 
 
@@ -63,6 +65,7 @@ def describe(net: Net) -> dict[str, Any]:
         ],
         "layers": [
             {
+                "within": "_".join(layer.section.path),
                 "number": layer.section.number,
                 "text": layer.section.title,
                 "shape": list(layer.type.shape[1:]),

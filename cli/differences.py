@@ -3,8 +3,9 @@
 The file is run in float32 and in float64. The error of a value is max |a - exact| / max(1, max |exact|); a graph may
 err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so a value is compared once more on
 its own scale, a weight by how far the step moves it: where the float32 file has max |a - exact| / max |exact| <= 1e-4,
-the graph may have 1e-3, both besides what the rounding of the stored number takes. The file's own error is the larger
-of two runs, the second with the last bit of each weight changed, since a single run may be right by luck.
+the graph may have 1e-3, both besides what the rounding of the stored number takes, or 8 times the file's own. The
+file's own error is the larger of two runs, the second with the last bit of each weight changed, since a single run may
+be right by luck.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CLEAR = 1e-4
 # The rounding of a number to float32, in shares of it, and how much of a move it may be.
 ROUNDING = 2.0**-24
 LARGEST_ROUNDING = 1e-2
+# A gradient whose largest element is below this share of the loss says nothing.
+FAINT = 1e-6
 
 Status: TypeAlias = Literal["ok", "differs", "not proven"]
 
@@ -83,7 +86,9 @@ def fact(name: str, what: str, wrong: str) -> Row:
 class Values:
     """The same value from the graph, the float32 file and the float64 file; `start` is what a step began with.
 
-    `beside` is the float32 file's for weights in which the last bit is another: a single run may be right by luck.
+    `beside` is the float32 file's for weights in which the last bit is another: a single run may be right by luck. So
+    may both be, where one number decides how far all are off: `around` is the file's largest error at points around
+    this one, which are looked at where the graph is beyond its limit.
     """
 
     graph: Array
@@ -91,12 +96,19 @@ class Values:
     exact: Array
     start: Array | None = None
     beside: Array | None = None
+    around: float = 0.0
 
     @property
     def own(self) -> float:
         """The float32 file's own error."""
         beside = 0.0 if self.beside is None else _largest(self.beside - self.exact)
-        return max(_largest(self.file - self.exact), beside)
+        return max(_largest(self.file - self.exact), beside, self.around)
+
+    @property
+    def agree(self) -> bool:
+        """Whether the graph is within its limits."""
+        relative = _relative(self)
+        return not _misfit(self) and _by_limit(self).ok and (relative is None or relative.ok)
 
 
 @dataclass
@@ -127,6 +139,10 @@ class Ledger:
         elif np.all(np.isfinite(values.exact)):
             _measure(entry, values, examples)
 
+    def silent(self, name: str, what: str, reason: str) -> None:
+        """Note a case that says nothing about a value."""
+        self._entries.setdefault((name, what), _Entry(what)).silent = reason
+
     def count(self, name: str, what: str, wrong: int, decided: list[Any]) -> None:
         """Count decisions that are not the file's among `decided`, those that a clear margin leaves no doubt of."""
         entry = self._entries.setdefault((name, what), _Entry(what, silent="no decision is clear, or all are the same"))
@@ -145,17 +161,16 @@ class Ledger:
 
 def _misfit(values: Values) -> str:
     """What is wrong before any number is compared."""
-    if values.file.dtype != np.float32:
-        return f"the file gives {values.file.dtype} where it was given float32"
+    given = np.dtype(np.float32) if values.start is None else values.start.dtype
+    if values.file.dtype != given:
+        return f"the file gives {values.file.dtype} where it was given {given}"
     if not values.graph.shape == values.file.shape == values.exact.shape:
         return f"the graph gives the shape {list(values.graph.shape)}, the file {list(values.exact.shape)}"
     return ""
 
 
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
-    scale = max(1.0, _largest(values.exact))
-    own, error = values.own / scale, _largest(values.graph - values.exact) / scale
-    entry.differences.append(Difference(error, own, max(FLOOR, FACTOR * own)))
+    entry.differences.append(_by_limit(values))
     relative = _relative(values)
     silent = _silence(values, examples)
     if relative is not None:
@@ -166,6 +181,13 @@ def _measure(entry: _Entry, values: Values, examples: bool) -> None:
     entry.silent = silent or entry.silent
 
 
+def _by_limit(values: Values) -> Difference:
+    """The comparison by the limit, where values below 1 count as 1."""
+    scale = max(1.0, _largest(values.exact))
+    own, error = values.own / scale, _largest(values.graph - values.exact) / scale
+    return Difference(error, own, max(FLOOR, FACTOR * own))
+
+
 def _relative(values: Values) -> Difference | None:
     """The comparison on the value's own scale; None where float32 does not show it."""
     start = 0.0 if values.start is None else values.start.astype(np.float64)
@@ -174,7 +196,8 @@ def _relative(values: Values) -> Difference | None:
     own = values.own / scale if scale else math.inf
     if rounding > LARGEST_ROUNDING or own > CLEAR + rounding:
         return None
-    return Difference(_largest(values.graph - values.exact) / scale, own, RELATIVE + 2 * rounding)
+    limit = max(RELATIVE + 2 * rounding, FACTOR * own)
+    return Difference(_largest(values.graph - values.exact) / scale, own, limit)
 
 
 def _largest(array: Any) -> float:

@@ -20,7 +20,15 @@ from . import show
 # 1 the user's spec, data or machine is at fault; 2 usage; 70 a bug of ours; 130 interrupted.
 FAULT, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
 
-COMMANDS = {"check": "check", "build": "build", "train": "train", "run": "run", "explain": "explain", "words": "words"}
+COMMANDS = {
+    "check": "check",
+    "build": "build",
+    "train": "train",
+    "run": "run",
+    "plot": "plot",
+    "explain": "explain",
+    "words": "words",
+}
 
 
 class _Lazy(click.Group):

@@ -12,7 +12,8 @@ import click
 
 from ..dsl import Net, Source, check
 from ..dsl.diagnostics import Report
-from ..dsl.load import MEMORY_BUDGET, decoded, read_text
+from ..dsl.load import MEMORY_BUDGET
+from ..dsl.spec_file import decoded, read_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,10 +26,13 @@ def spec_options(function: Command) -> Command:
         metavar="GIB",
         help="The memory that training may take.",
     )(function)
-    function = click.option(
-        "-D", "defines", multiple=True, metavar="NAME=VALUE", help="Set a constant of the spec's let."
-    )(function)
-    return click.argument("spec", metavar="SPEC")(function)
+    return click.argument("spec", metavar="SPEC")(define_option(function))
+
+
+def define_option(function: Command) -> Command:
+    """-D, wherever a spec is read."""
+    help = "Set a constant of the spec's let."
+    return click.option("-D", "defines", multiple=True, metavar="NAME=VALUE", help=help)(function)
 
 
 def json_option(function: Command) -> Command:

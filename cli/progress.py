@@ -8,14 +8,18 @@ import time
 import click
 
 from ..runtime import Observer, Record, Start
+from ..runtime.history import numbers
 
 
 def epoch_line(record: Record, epochs: int) -> str:
     """What an epoch came to."""
     width = len(str(epochs))
-    parts = [f"epoch {record.epoch:>{width}}/{epochs}", f"loss {record.loss:.4f}"]
-    parts += [f"{name} {value:.4f}" for name, value in record.training.items()]
-    parts += [f"val_{name} {value:.4f}" for name, value in record.validation.items()]
+    parts = [
+        f"epoch {record.epoch:>{width}}/{epochs}",
+        *(f"{name} {value:.4f}" for name, value in record.losses.items()),
+    ]
+    parts += [f"{name} {value:.4f}" for name, value in numbers(record.training).items()]
+    parts += [f"val_{name} {value:.4f}" for name, value in numbers(record.validation).items()]
     return "  ".join(parts)
 
 
@@ -45,25 +49,27 @@ class Bar(Observer):
 
         click.echo("\n".join(_opening(start)))
         self.epochs, self.batches, self.drawn, self.last = start.epochs, start.batches, 0.0, ""
+        self.losses = start.losses
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn(compact=True))
         self.progress = Progress(*columns, TextColumn("{task.fields[said]}"), console=Console(highlight=False))
         done = start.epoch * start.batches + start.batch
         self.task = self.progress.add_task("training", total=start.epochs * start.batches, completed=done, said="")
         self.progress.start()
 
-    def on_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def on_batch(self, epoch: int, batch: int, batches: int, losses: tuple[float, ...]) -> None:
         """Move the bar."""
         now = time.monotonic()
         if now - self.drawn >= self.PAUSE:
             self.drawn = now
-            said = self.last or f"loss {loss:.4f}"
+            said = self.last or "  ".join(f"{n} {loss:.4f}" for n, loss in zip(self.losses, losses, strict=True))
             done = (epoch - 1) * batches + batch
             self.progress.update(self.task, completed=done, description=f"epoch {epoch}/{self.epochs}", said=said)
 
     def on_epoch(self, record: Record) -> None:
         """Show what the epoch came to."""
-        shown = {"loss": record.loss, **record.training}
-        shown |= {f"val_{name}": value for name, value in record.validation.items() if name != "loss"}
+        shown = {**record.losses, **numbers(record.training)}
+        judged = numbers(record.validation)
+        shown |= {f"val_{name}": value for name, value in judged.items() if name not in record.losses}
         self.last = "  ".join(f"{name} {value:.4f}" for name, value in list(shown.items())[:3])
         description = f"epoch {record.epoch}/{self.epochs}"
         self.progress.update(self.task, completed=record.epoch * self.batches, description=description, said=self.last)

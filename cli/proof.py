@@ -101,11 +101,12 @@ def _proven(
 ) -> tuple[list[Row], list[Slope], list[str]]:
     trainer = trainer_of(trainer_text, f"{net.name}.py")
     first = trainer.init(int(net.train["seed"] or 0))
-    gain = 1.0 if step is None else reaching_gain(net, trainer, first)
+    trains = step is not None or net.solver is not None
+    gain = reaching_gain(net, trainer, first) if trains else 1.0
     rows = predictions(net, trainer, model, first, weights, trained, gain)
     slopes: list[Slope] = []
     notes = _notes(net, gain)
-    if step is not None:
+    if trains:
         found = training(net, trainer, step, first, gain)
         rows, notes, slopes = rows + found.rows, notes + found.notes, found.slopes
     return rows, slopes, notes

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
-from ..dsl.net import Net
+from ..dsl.net import Net, Threshold
 from ..runtime import Output, Session, Trainer, ort
 from ..runtime.fields import Array
 from ..runtime.module import Arrays
@@ -28,7 +28,7 @@ ROLES = ("class", "label", "decision")
 
 
 @dataclass(frozen=True)
-class _Subject:
+class Subject:
     """A graph with certain weights beside the file with the same ones."""
 
     net: Net
@@ -40,20 +40,29 @@ class _Subject:
 
     def compare(self, ledger: Ledger, batch: Batch) -> None:
         """Enter the predictions and decisions of a batch."""
-        fields = zip(self.net.inputs, batch.inputs, strict=True)
-        graph = self.run({field.name: array for field, array in fields})
-        file = _tuple(self.trainer.predict(dict(self.weights), *batch.inputs))
-        exact = _tuple(self.trainer.predict(widened(self.weights), *map(wide, batch.inputs)))
-        near = _tuple(self.trainer.predict(sampling.beside(self.net, self.weights), *batch.inputs))
-        for output, mine, precise, other in zip(self.net.outputs, file, exact, near, strict=True):
+        given = batch.given(self.net)
+        graph = self.run({field.name: array for field, array in zip(self.net.given, given, strict=True)})
+        file = _tuple(self.trainer.predict(dict(self.weights), *given))
+        exact = _tuple(self.trainer.predict(widened(self.weights), *map(wide, given)))
+        near = _tuple(self.trainer.predict(sampling.beside(self.net, self.weights), *given))
+        for k, (output, mine, precise, other) in enumerate(zip(self.net.outputs, file, exact, near, strict=True)):
             values = Values(graph[output.name], mine, precise, beside=other)
+            if not values.agree:
+                values = replace(values, around=self._around(given, k))
             ledger.compare(output.name, self.what, values, examples=True)
         said = {output.name: array for output, array in zip(self.net.outputs, file, strict=True)}
         for output in self.outputs:
             if output.of is not None:
-                wanted, clear = _decided(self.net, output, said[output.of])
+                wanted, clear = _decided(self.net, output, said[output.of], self.weights)
                 wrong = _mistaken(graph[output.name], wanted, clear)
                 ledger.count(output.name, output.role, wrong, wanted[clear].tolist())
+
+    def _around(self, given: tuple[Array, ...], k: int) -> float:
+        """The largest error of the float32 file in an output, at points around."""
+        predict, exact = self.trainer.predict, tuple(map(wide, given))
+        points = sampling.around(self.net, self.weights)
+        pairs = [(_tuple(predict(dict(p), *given))[k], _tuple(predict(widened(p), *exact))[k]) for p in points]
+        return max(float(np.max(np.abs(mine - precise), initial=0.0)) for mine, precise in pairs)
 
 
 def predictions(
@@ -63,11 +72,12 @@ def predictions(
     data = graph_bytes(model)
     session = Session(data, provider="cpu", threads=1)
     own = f"prediction, {'trained' if trained else 'first'} weights"
-    as_held = _Subject(net, trainer, held, lambda feeds: session.run(**feeds), session.outputs, own)
+    as_held = Subject(net, trainer, held, lambda feeds: session.run(**feeds), session.outputs, own)
 
-    def other(key: int) -> _Subject:
+    def other(key: int) -> Subject:
         moved = sampling.perturbed(net, first, gain * (-1.0) ** key, key)
-        return _Subject(net, trainer, moved, with_weights(data, moved), session.outputs, "prediction")
+        moved |= _halving(net, trainer, moved)
+        return Subject(net, trainer, moved, with_weights(data, moved), session.outputs, "prediction")
 
     ledger = Ledger()
     count, most, many = sampling.rows(net), sampling.rows(net, all=True), sampling.rows(net, DECISIONS, all=True)
@@ -79,7 +89,7 @@ def predictions(
                 subject.compare(ledger, sampling.batch(net, most, factor=factor))
     for key in range(1, REDRAWN + 1):
         if any(row.what in ROLES and row.status == "not proven" for row in ledger.rows):
-            other(key).compare(ledger, sampling.batch(net, most))
+            other(key).compare(ledger, sampling.batch(net, most, factor=(1.0, *FACTORS)[key % 3]))
     return [*ledger.rows, *_keys(net, first, held, model), *_missing(net, session.outputs)]
 
 
@@ -92,18 +102,43 @@ def _mistaken(said: Array, wanted: Array, clear: Array) -> int:
     return int((said[clear] != wanted[clear]).sum()) if said.shape == wanted.shape else wanted.size
 
 
-def _decided(net: Net, output: Output, predicted: Array) -> tuple[Array, Array]:
+def _halving(net: Net, trainer: Trainer, weights: Arrays) -> Arrays:
+    """Tuned thresholds in the middle of what the net predicts with these weights, so that it decides both ways."""
+    if not net.tuned:
+        return {}
+    batch = sampling.batch(net, sampling.rows(net, all=True)).given(net)
+    found: Arrays = {}
+    for output, values in zip(net.outputs, _tuple(trainer.predict(dict(weights), *batch)), strict=True):
+        if output.threshold and output.threshold.tuned:
+            ones = values[:, 1:] if output.target and output.target.kind == "class" else values
+            found[output.threshold.tuned.state] = np.median(ones, axis=0).astype(np.float32)
+    return found
+
+
+def _decided(net: Net, output: Output, predicted: Array, weights: Arrays) -> tuple[Array, Array]:
     """What a class, label or decision has to be, and where the prediction leaves no doubt of it."""
-    if output.role == "decision":
-        return (predicted >= 0.5).astype(np.int64), np.abs(predicted - 0.5) > MARGIN
-    ids = predicted.argmax(axis=-1)
-    ordered = np.sort(predicted, axis=-1)
-    clear = ordered[..., -1] - ordered[..., -2] > MARGIN
-    if output.role == "class":
+    source = next(o for o in net.outputs if o.name == output.of)
+    threshold = source.threshold
+    if output.role == "decision" or (threshold is not None and not threshold.costs):
+        limit = _limit(threshold, weights)
+        ones = predicted if output.role == "decision" else predicted[:, 1]
+        ids, clear = (ones >= limit).astype(np.int64), np.abs(ones - limit) > MARGIN
+    else:
+        costs = np.array(threshold.costs) if threshold else -np.eye(predicted.shape[-1])
+        ordered = np.sort(predicted @ costs, axis=-1)
+        clear = ordered[..., 1] - ordered[..., 0] > MARGIN * np.abs(costs).max()
+        ids = (predicted @ costs).argmin(axis=-1)
+    if output.role != "label":
         return ids, clear
-    target = next(o.target for o in net.outputs if o.name == output.of)
-    assert target is not None and target.labels is not None
-    return np.array(target.labels, dtype=object)[ids], clear
+    assert source.target is not None and source.target.labels is not None
+    return np.array(source.target.labels, dtype=object)[ids], clear
+
+
+def _limit(threshold: Threshold | None, weights: Arrays) -> Any:
+    """The probability from which on it is decided for 1."""
+    if threshold is None:
+        return 0.5
+    return weights[threshold.tuned.state] if threshold.tuned else threshold.number
 
 
 def _missing(net: Net, outputs: Iterable[Output]) -> list[Row]:
@@ -131,7 +166,7 @@ def _keys(net: Net, first: Arrays, held: Arrays, model: Any) -> list[Row]:
     rows = [fact("weights", "names and shapes", f"init and the weights differ in {', '.join(wrong)}" if wrong else "")]
     stored = _stored(model)
     if stored is not None:
-        read = [i.name for i in net.programs["predict"].of("weight", "state")]
+        read = [*(i.name for i in net.programs["predict"].of("weight", "state")), *net.tuned]
         stale = [n for n in read if n not in stored or stored[n] != np.asarray(held.get(n), np.float32).tobytes()]
         rows.append(fact("weights", "in the model", f"the model has another {', '.join(stale)}" if stale else ""))
     return rows

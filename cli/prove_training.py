@@ -13,17 +13,18 @@ from ..dsl.net import Net
 from ..runtime import Trainer, ort
 from ..runtime.fields import Array
 from ..runtime.metadata import StepNames
-from ..runtime.module import Arrays
+from ..runtime.module import DROPS, Arrays, Loss, time_of
 from ..runtime.session import metadata_of
 from . import sampling
-from .differences import Ledger, Row, Values, fact
+from .acting import Bounds
+from .differences import FAINT, Ledger, Row, Values, fact
 from .prove_predictions import graph_bytes
+from .prove_solver import iterations
+from .rounding import Seen, coupled, owners, rounding, without
 from .sampling import Batch, Clock, wide, widened
 from .slopes import Point, Slope, check, groups
 
-# A gradient whose largest element is below this share of the loss says nothing at these weights.
-FAINT = 1e-6
-# Factors on the examples, tried in turn until every step is seen and the bound on the gradients acts, or does not.
+# Factors on examples or weights, tried in turn until every step is seen and every bound acts, or does not.
 LARGER = (10.0, 100.0, 1000.0)
 SMALLER = (0.1, 0.01)
 
@@ -38,24 +39,28 @@ class Training:
 
 
 def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) -> Training:
-    """Prove one training step at several moments, and every gradient."""
-    steps = _Steps(net, trainer, step, sampling.perturbed(net, first, gain))
-    steps.prove()
+    """Prove one training step at several moments, or the iterations of a solver, and every gradient."""
+    weights = sampling.perturbed(net, first, gain)
     slopes, notes = _slopes(net, trainer, first, gain)
+    if net.solver:
+        rows, note = iterations(net, trainer, weights)
+        return Training(rows, slopes, [*notes, note])
+    steps = Steps(net, trainer, step, weights)
+    steps.prove()
     return Training(steps.rows(), slopes, notes)
 
 
 def _gradients(
-    trainer: Trainer, weights: Arrays, batch: Batch, clock: Clock, limit: float | None = None
+    trainer: Trainer, loss: Loss, weights: Arrays, batch: Batch, clock: Clock, bounded: bool = False
 ) -> tuple[Array, Arrays]:
-    """The file's loss and gradients, in the precision of the weights and examples that it is given."""
-    options: dict[str, Any] = {}
+    """One of the file's losses and its gradients, in the precision of the weights and examples that it is given."""
+    options = time_of(loss.and_grads, clock.step, clock.epoch, clock.drops)
     if trainer.draw is not None:
         options["draws"] = trainer.draw(int(clock.epoch), clock.step, len(batch))
-    if trainer.clip_norm is not None:
-        options["clip_norm"] = limit
-    loss, grads = trainer.loss_and_grads(dict(weights), *batch.arrays, **options)
-    return np.asarray(loss), grads
+    if bounded:
+        options |= trainer.normalisation
+    value, grads = loss.and_grads(dict(weights), *batch.arrays, **options)
+    return np.asarray(value), grads
 
 
 def _precise(batch: Batch) -> Batch:
@@ -68,9 +73,7 @@ def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
 
     def faint(gain: float) -> int:
         weights = widened(sampling.perturbed(net, first, gain))
-        loss, grads = _gradients(trainer, weights, batch, Clock(2, 0.0))
-        bounds = FAINT * abs(float(loss)), 1e12 * abs(float(loss))
-        return sum(not bounds[0] < np.abs(g).max(initial=0.0) < bounds[1] for g in grads.values())
+        return sum(_faint(*_gradients(trainer, loss, weights, batch, Clock(2, 0.0))) for loss in trainer.losses)
 
     found: dict[float, int] = {}
     for gain in sampling.GAINS:
@@ -80,15 +83,23 @@ def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
     return min(found, key=lambda gain: found[gain])
 
 
+def _faint(loss: Array, grads: Arrays) -> int:
+    """How many gradients are too small beside the loss, or too large, to say anything."""
+    bounds = FAINT * abs(float(loss)), 1e12 * abs(float(loss))
+    return sum(not bounds[0] < np.abs(g).max(initial=0.0) < bounds[1] for g in grads.values())
+
+
 # Steps ----------------------------------------------------------------------------------------------------------------
 
 
-class _Steps:
+class Steps:
     """Runs the same steps in the graph and twice in the file, and keeps what they say in a ledger."""
+
+    # What the value of a loss is called beside weights and moments, whose names have no blanks.
+    LOSS = "loss "
 
     def __init__(self, net: Net, trainer: Trainer, step: Any, weights: Arrays):
         self.net, self.trainer, self.weights = net, trainer, weights
-        self.beside = sampling.beside(net, weights)
         self.ledger = Ledger()
         session = ort.open_session(graph_bytes(step), "cpu", 1).session
         names = metadata_of(session, "the step graph").step
@@ -100,15 +111,14 @@ class _Steps:
             lambda: session.run(None, feeds), "the step graph"
         )
         self.strayed: set[str] = set()
-        self.acted: set[bool] = set()
+        self.still, self.owners, self.coupled = _still(net), owners(net), coupled(net)
+        self.bounds = Bounds(net, trainer)
 
     def prove(self) -> None:
         """Every size of a batch, every moment of training, and a bound on the gradients that acts and does not."""
         count = sampling.rows(self.net)
         clocks = sampling.clocks(self.net)
-        full = sampling.batch(self.net, count)
-        _, grads = _gradients(self.trainer, widened(self.weights), _precise(full), clocks[0])
-        self.moments = sampling.moments(self.net, self.trainer, self.weights, grads)
+        full = self.start(clocks[0])
         for clock in clocks:
             self.step(full, clock)
         for size in sampling.sizes(count):
@@ -116,35 +126,70 @@ class _Steps:
                 self.step(sampling.batch(self.net, size), clocks[-1])
         self._stretch(count, clocks[len(clocks) // 2])
 
+    def start(self, clock: Clock) -> Batch:
+        """A full batch, for which the updaters' state is set."""
+        full = sampling.batch(self.net, sampling.rows(self.net))
+        wide_weights, precise = widened(self.weights), _precise(full)
+        grads = [_gradients(self.trainer, loss, wide_weights, precise, clock)[1] for loss in self.trainer.losses]
+        self.moments = sampling.moments(self.net, self.trainer, self.weights, grads)
+        return full
+
     def _stretch(self, count: int, clock: Clock) -> None:
         """Larger examples where steps are too small to be seen, or where the gradients' bound has not acted yet."""
-        bounded = self.trainer.clip_norm is not None
+        bounds = self.bounds
         for factor in LARGER:
-            if (bounded and True not in self.acted) or any(row.status == "not proven" for row in self.ledger.rows):
+            if bounds.lack(True, weights=False) or any(row.status == "not proven" for row in self.ledger.rows):
                 self.step(sampling.batch(self.net, count, factor=factor), clock)
+            if bounds.lack(True, weights=True):
+                self.step(sampling.batch(self.net, count), clock, self._scaled(factor))
         for factor in SMALLER:
-            if bounded and False not in self.acted:
-                smaller = {n: w * np.float32(factor) for n, w in self.weights.items() if n in self.net.trained}
-                self.step(sampling.batch(self.net, count, factor=factor), clock, {**self.weights, **smaller})
+            if bounds.lack(False, weights=False) or bounds.lack(False, weights=True):
+                self.step(sampling.batch(self.net, count, factor=factor), clock, self._scaled(factor))
+
+    def _scaled(self, factor: float) -> Arrays:
+        """The weights, those that are trained times a factor."""
+        return {n: w * np.float32(factor) if n in self.net.trained else w for n, w in self.weights.items()}
 
     def step(self, batch: Batch, clock: Clock, other: Arrays | None = None) -> None:
         """One step in the graph and in the file; from `other` weights where these are given."""
         weights = other or self.weights
         graph = self._graph(batch, clock, weights)
-        file = self._file(batch, clock, dict(weights), dict(self.moments))
-        at = sampling.beside(self.net, other) if other else self.beside
-        near = self._file(batch, clock, dict(weights), dict(self.moments), at=at)
-        exact = self._file(_precise(batch), clock, widened(weights), widened(self.moments), watched=True)
-        start = {**weights, **self.moments}
-        for name, result in (("loss", self.names.loss), *self.names.next.items()):
+        runs: list[list[Seen]] = [[], [], []]
+        file = self._file(batch, clock, dict(weights), dict(self.moments), runs[0])
+        near = self._file(batch, clock, dict(weights), dict(self.moments), runs[1], beside=True)
+        exact = self._file(_precise(batch), clock, widened(weights), widened(self.moments), runs[2], watched=True)
+        faint = rounding(runs[2], *runs[:2], coupled=self.coupled)
+        start = {n: a for n, a in {**weights, **self.moments}.items() if n not in self.still}
+        around: dict[str, Array] = {}
+        losses = {Steps.LOSS + name: result for name, result in self.names.losses.items()}
+        for name, result in (losses | dict(self.names.next)).items():
             if result not in graph or name not in exact:
                 continue
-            mine, precise, beside = (np.asarray(found[name]) for found in (file, exact, near))
-            values = Values(graph[result], mine, precise, start.get(name), beside)
+            mine, precise, near_by = (np.asarray(found[name]) for found in (file, exact, near))
+            unknown = faint.get(self.owners.get(name, ""), np.zeros(mine.shape, bool))
+            its = without(unknown, graph[result], mine)
+            if its is None:
+                self.ledger.silent(result, self._what(name), "its gradient is less than float32 shows")
+                continue
+            values = Values(its, mine, precise, start.get(name), near_by)
+            if not values.agree:
+                around = around or self._around(batch, clock, weights)
+                known = np.where(unknown, 0, around[name]) if unknown.shape == mine.shape else around[name]
+                values = replace(values, around=float(np.max(known, initial=0.0)))
             self.ledger.compare(result, self._what(name), values)
 
+    def _around(self, batch: Batch, clock: Clock, weights: Arrays) -> dict[str, Array]:
+        """The largest errors of the float32 file in each value, at points around."""
+        found: dict[str, Array] = {}
+        for point in sampling.around(self.net, weights):
+            file = self._file(batch, clock, dict(point), dict(self.moments), [])
+            exact = self._file(_precise(batch), clock, widened(point), widened(self.moments), [])
+            for name, precise in exact.items():
+                found[name] = np.maximum(found.get(name, 0.0), np.abs(file[name] - precise))
+        return found
+
     def _what(self, name: str) -> str:
-        return "loss" if name == "loss" else "moment" if name in self.moments else "weight"
+        return "loss" if name.startswith(Steps.LOSS) else "moment" if name in self.moments else "weight"
 
     def _graph(self, batch: Batch, clock: Clock, weights: Arrays) -> Mapping[str, Array]:
         fields = (*self.net.inputs, *self.net.targets)
@@ -154,23 +199,39 @@ class _Steps:
             drawn = self.trainer.draw(int(clock.epoch), clock.step, len(batch))
             feeds |= {self.names.draws[key]: array for key, array in drawn.items() if key in self.names.draws}
         times = {"step": np.array(clock.step, np.int64), "epoch": np.array(clock.epoch, np.float64)}
+        times |= {f"{DROPS}{name}": np.array(count, np.int64) for name, count in clock.drops.items()}
         feeds |= {name: times[key] for key, name in self.names.clock.items()}
         results = self.run({name: feeds[name] for name in self.fed})
         return dict(zip(self.given, results, strict=True))
 
     def _file(
-        self, batch: Batch, clock: Clock, p: Arrays, moments: Arrays, at: Arrays | None = None, watched: bool = False
+        self,
+        batch: Batch,
+        clock: Clock,
+        p: Arrays,
+        moments: Arrays,
+        seen: list[Seen],
+        beside: bool = False,
+        watched: bool = False,
     ) -> dict[str, Any]:
-        """The loss and everything that the file's step leaves behind; with gradients of other weights than it moves."""
-        limit = self.trainer.clip_norm
-        loss, grads = _gradients(self.trainer, at or p, batch, clock, limit)
-        if watched and limit is not None:
-            _, free = _gradients(self.trainer, p, batch, clock)
-            self.acted.add(any(not np.array_equal(g, grads[name]) for name, g in free.items()))
-        before = dict(p)
-        self.trainer.update(p, moments, grads, clock.step, clock.epoch)
-        self.strayed |= {n for n in p if n not in self.net.trained and not np.array_equal(p[n], before[n])}
-        return {"loss": loss, **p, **moments}
+        """The losses and everything that the file's step leaves behind; gradients are those `beside` what it moves.
+
+        `seen` gets each loss and its gradients before anything bounds them.
+        """
+        values: dict[str, Array] = {}
+        for info, loss in zip(self.net.losses, self.trainer.losses, strict=True):
+            at = sampling.beside(self.net, p) if beside else p
+            values[Steps.LOSS + loss.name], grads = _gradients(self.trainer, loss, at, batch, clock, True)
+            free = _gradients(self.trainer, loss, at, batch, clock)[1] if self.trainer.normalisation else grads
+            seen.append((values[Steps.LOSS + loss.name], free))
+            if watched and self.trainer.normalisation:
+                self.bounds.look_at_gradients(free, grads)
+            if watched:
+                self.bounds.look_at_weights(p, info.trained)
+            before = dict(p)
+            loss.move(p, moments, grads, clock.step, clock.epoch, clock.drops)
+            self.strayed |= {n for n in p if n not in info.trained and not np.array_equal(p[n], before[n])}
+        return {**values, **p, **moments}
 
     def rows(self) -> list[Row]:
         """What the steps said, and whether the right things moved."""
@@ -179,28 +240,37 @@ class _Steps:
         wrong = sorted(wanted ^ moved | {n for n, result in self.names.next.items() if result not in self.given})
         rows = self.ledger.rows
         rows.append(fact("next", "names", f"the graph and the file differ in {', '.join(wrong)}" if wrong else ""))
-        held = [n for n in self.weights if n not in self.net.trained]
+        held = [n for n in self.weights if any(n not in loss.trained for loss in self.net.losses)]
         if held:
             strays = ", ".join(sorted(self.strayed))
             rows.append(fact("frozen", "weights and state", f"the file's update moves {strays}" if strays else ""))
-        if self.trainer.clip_norm is not None:
-            rows.append(_bound(self.acted))
-        return rows
+        return rows + self.bounds.rows
 
 
-def _bound(acted: set[bool]) -> Row:
-    """Whether the bound on the gradients was seen to act, and not to act: where it always does it hides their size."""
-    row = fact("clip_norm", "bound", "")
-    if acted == {True, False}:
-        return row
-    reason = "every gradient was large enough for it to act" if acted == {True} else "no gradient was large enough"
-    return replace(row, status="not proven", reason=reason)
+def _still(net: Net) -> set[str]:
+    """The weights that their updater leaves as they are, which are not compared by how far they move."""
+    programs = {loss: net.programs[loss.updater.key] for loss in net.losses}
+    return {w for loss, p in programs.items() if p.results["w"] in [i.value for i in p.inputs] for w in loss.trained}
 
 
 # Gradients ------------------------------------------------------------------------------------------------------------
 
 
 def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[list[Slope], list[str]]:
+    found: list[Slope] = []
+    notes: list[str] = []
+    for info, loss in zip(net.losses, trainer.losses, strict=True):
+        point = _points(net, trainer, loss, first, gain)
+        together = groups(info.trained)
+        slopes = [check(names, point, lambda key, of=names: sampling.stream(0, of, key)) for names in together]
+        found += [replace(slope, name=f"{info.name} {slope.name}".strip()) for slope in slopes]
+        if together and len(together[0]) > 1:
+            notes.append(f"gradients checked {len(together[0])} weights at a time")
+    return found, list(dict.fromkeys(notes))
+
+
+def _points(net: Net, trainer: Trainer, loss: Loss, first: Arrays, gain: float) -> Callable[[int], Point]:
+    """Where the gradients of a loss are looked at, after so many moves."""
     count = sampling.rows(net, sampling.SLOPE_ROWS, all=True)
     clock = Clock(2, 0.0)
 
@@ -208,10 +278,7 @@ def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[lis
     def point(moved: int) -> Point:
         weights = widened(sampling.perturbed(net, first, gain, moved))
         batch = _precise(sampling.batch(net, count, moved))
-        loss, grads = _gradients(trainer, weights, batch, clock)
-        return Point(weights, lambda p: float(_gradients(trainer, p, batch, clock)[0]), float(loss), grads)
+        value, grads = _gradients(trainer, loss, weights, batch, clock)
+        return Point(weights, lambda p: float(_gradients(trainer, loss, p, batch, clock)[0]), float(value), grads)
 
-    together = groups(net.trained)
-    found = [check(names, point, lambda key, of=names: sampling.stream(0, of, key)) for names in together]
-    notes = [f"gradients checked {len(together[0])} weights at a time"] if together and len(together[0]) > 1 else []
-    return found, notes
+    return point

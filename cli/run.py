@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +23,33 @@ SLICE = 4096
 
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.onnx")
-@click.option("--data", "sources", multiple=True, required=True, metavar="[NAME=]FILE", help="What to predict on.")
+@click.option("--data", "sources", multiple=True, metavar="[NAME=]FILE", help="What to predict on.")
+@click.option("--count", type=click.IntRange(1), help="How many examples of a model that takes noise alone [1].")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of noise.")
 @provider_option
 @click.option("-o", "out", type=click.Path(path_type=Path), help="A .csv or .npz for the predictions.")
 @json_option
 def command(
-    model: Path, sources: tuple[str, ...], provider: Any, threads: int | None, out: Path | None, as_object: bool
+    model: Path,
+    sources: tuple[str, ...],
+    count: int | None,
+    seed: int,
+    provider: Any,
+    threads: int | None,
+    out: Path | None,
+    as_object: bool,
 ) -> None:
     """Run an exported model on data and print its predictions as CSV."""
-    from ..runtime import Session, read
+    from ..runtime import Fault, Session
 
     if out is not None and out.suffix not in (".csv", ".npz"):
         raise click.BadParameter("the file ends in .csv or .npz", param_hint="-o")
+    if model.suffix == ".net":
+        help = f"netc build {model} writes its model"
+        raise Fault("model-unreadable", "this is a spec, and run takes an exported model", str(model), help)
     session = Session(model, provider, threads)
-    examples = read(session.metadata, sources, None, need_targets=False)
-    results = _run(session, {f.name: examples.arrays[f.name] for f in session.inputs}, examples.count)
+    arrays, count = _given(session, sources, count, seed)
+    results = _run(session, arrays, count)
     columns = _columns(session, results)
     if as_object:
         said = {name: list(values) for name, values in columns.items()}
@@ -47,7 +60,37 @@ def command(
         sys.stdout.write(_csv(columns))
     if not as_object:
         where = f" -> {out}" if out else ""
-        click.echo(f"{examples.count} rows on {session.provider}: {session.provider_reason}{where}", err=True)
+        click.echo(f"{count} rows on {session.provider}: {session.provider_reason}{where}", err=True)
+
+
+def _given(session: Session, sources: tuple[str, ...], count: int | None, seed: int) -> tuple[dict[str, Any], int]:
+    """What the model takes, and how many examples: from the data, and noise drawn where the data have none."""
+    from ..runtime import read
+
+    if not sources and not session.inputs:
+        count = count or 1
+        return session.noise(count, seed), count
+    if count is not None:
+        raise click.BadParameter("the data say how many examples there are", param_hint="--count")
+    if not sources:
+        raise click.UsageError("Missing option '--data'.")
+    metadata = session.metadata
+    held = [n for n in session.noises if not session.inputs or _holds(sources, n.name)]
+    metadata = replace(metadata, inputs=(*metadata.inputs, *held))
+    examples = read(metadata, sources, None, need_targets=False)
+    arrays = session.noise(examples.count, seed) | {f.name: examples.arrays[f.name] for f in metadata.inputs}
+    return arrays, examples.count
+
+
+def _holds(sources: tuple[str, ...], name: str) -> bool:
+    """Whether the data have an array of a name: a file for it, or an archive with an entry of it."""
+    from ..runtime.files import head_of
+    from ..runtime.npz_file import ZIP_MAGIC, npz_names
+
+    if any(source.startswith(f"{name}=") for source in sources):
+        return True
+    archives = [path for path in map(Path, sources) if path.is_file() and head_of(path)[:4] in ZIP_MAGIC]
+    return any(name in npz_names(path) for path in archives)
 
 
 def _run(session: Session, arrays: dict[str, Any], count: int) -> dict[str, Prediction]:

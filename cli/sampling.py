@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 
-from ..dsl.net import Field, Net
+from ..dsl.net import Course, Field, Net
 from ..runtime import Trainer
 from ..runtime.fields import Array
-from ..runtime.module import Arrays
+from ..runtime.module import NEVER, Arrays, Drops
 
 # Examples of a batch at most, and numbers (weights times examples) that one pass over a batch may touch: what is beyond
 # is proven on fewer examples, and the proof says so.
@@ -23,16 +23,24 @@ SLOPE_ROWS = 16
 WORK = 100_000_000
 # How far weights are moved from where `init` puts them, in shares of their own size; zeros get the share itself.
 PERTURBATION = 0.1
+# How many points around one are looked at, and how far from it they are, in shares of each weight.
+AROUND, SIDE = 8, 1e-3
 # Factors on the first weights, tried in turn where signals die out on their way through a deep net.
 GAINS = (1.0, 1.5, 2.0, 0.7)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples in float32 or int64, in the spec's order."""
+    """Examples as the artifacts take them, in the spec's order."""
 
     inputs: tuple[Array, ...]
     targets: tuple[Array, ...]
+    noises: tuple[Array, ...] = ()
+
+    def given(self, net: Net) -> tuple[Array, ...]:
+        """What `predict` takes of it."""
+        named = dict(zip((*net.inputs, *net.noises), (*self.inputs, *self.noises), strict=True))
+        return tuple(named[field] for field in net.given)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -45,10 +53,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clock:
-    """When a step happens: its number from 1, and the epoch with its fraction."""
+    """When a step happens: its number from 1, the epoch with its fraction, and what has fallen by then how often."""
 
     step: int
     epoch: float
+    drops: Drops = field(default_factory=lambda: NEVER)
 
 
 def stream(seed: int, *key: object) -> np.random.Generator:
@@ -88,20 +97,39 @@ def _binary(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> A
     return rng.permutation(np.arange(math.prod(shape)) % 2).reshape(shape)
 
 
-def _class(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
-    """Every class, as far as the examples go."""
+def _count(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
+    return rng.poisson(3.0, shape)
+
+
+def _simplex(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
+    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+
+def _pixel(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
+    return rng.integers(0, 256, shape)
+
+
+def _ids(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
+    """Every class, as far as the examples go, and some more than once where there are fewer classes."""
     assert field.classes is not None
     return rng.permutation(np.arange(math.prod(shape)) % field.classes).reshape(shape)
 
 
 _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]] = {
     "f32": _normal,
+    "normal": _normal,
     "unit": _unit,
+    "uniform": _unit,
     "positive": _positive,
     "binary": _binary,
-    "class": _class,
+    "count": _count,
+    "simplex": _simplex,
+    "u8": _pixel,
+    "class": _ids,
+    "category": _ids,
 }
 _SCALABLE = ("f32", "positive")
+_STORED = {"f32": np.float32, "i64": np.int64, "u8": np.uint8}
 
 
 def batch(net: Net, count: int, key: object = 0, factor: float = 1.0) -> Batch:
@@ -109,14 +137,15 @@ def batch(net: Net, count: int, key: object = 0, factor: float = 1.0) -> Batch:
     return Batch(
         tuple(_drawn(net, f, count, key, factor) for f in net.inputs),
         tuple(_drawn(net, f, count, key, factor) for f in net.targets),
+        tuple(_drawn(net, f, count, key) for f in net.noises),
     )
 
 
-def _drawn(net: Net, field: Field, count: int, key: object, factor: float) -> Array:
+def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0) -> Array:
     shape = (count, *(int(n) for n in field.shape))
     values = _DRAWN[field.kind](stream(_seed(net), field.name, count, key), shape, field)
     values = values * factor if field.kind in _SCALABLE else values
-    return values.astype(np.int64 if field.kind == "class" else np.float32)
+    return values.astype(_STORED[field.type.dtype])
 
 
 def _seed(net: Net) -> int:
@@ -161,48 +190,87 @@ def beside(net: Net, weights: Arrays) -> Arrays:
     return found
 
 
-def moments(net: Net, trainer: Trainer, weights: Arrays, grads: Arrays) -> Arrays:
+def around(net: Net, weights: Arrays) -> list[Arrays]:
+    """Weights a little to the side of these, where every number is rounded otherwise."""
+    found: list[Arrays] = []
+    for k in range(AROUND):
+        moves = {
+            name: SIDE * stream(_seed(net), name, "around", k).standard_normal(a.shape) for name, a in weights.items()
+        }
+        found.append({name: np.asarray(array * (1 + moves[name]), array.dtype) for name, array in weights.items()})
+    return found
+
+
+def moments(net: Net, trainer: Trainer, weights: Arrays, grads: Iterable[Arrays]) -> Arrays:
     """Updater state in the middle of training: positive, and of the size that one step from zeros gives it.
+
+    `grads` are those of each loss.
 
     So neither the old state nor the gradient drowns the other in what comes next.
     """
-    first = widened(trainer.init_updater(weights))
-    trainer.update(widened(weights), first, dict(grads), 1, 0.0)
+    fresh = trainer.init_updater(weights)
+    first = widened(fresh)
+    for loss, gradients in zip(trainer.losses, grads, strict=True):
+        loss.move(widened(weights), first, dict(gradients), 1, 0.0, NEVER)
     found: Arrays = {}
     for name, array in first.items():
         size = np.abs(array)
         size = (size + size.mean()) / 2 if size.any() else np.full(array.shape, 1e-3)
-        found[name] = np.asarray(size * stream(_seed(net), name, "moments").uniform(0.5, 1.5, array.shape), np.float32)
+        moved = size * stream(_seed(net), name, "moments").uniform(0.5, 1.5, array.shape)
+        found[name] = np.asarray(moved, fresh[name].dtype)
     return found
 
 
-# Endings of the settings of schedules, and the shares of them at which a schedule is looked at.
-_MARKS = {"_WARMUP": (0.5,), "_EVERY": (0.5, 1.5, 2.5), "_EPOCHS": (0.55, 0.97)}
+# Points at which a schedule is searched for bends, and stretches between two of them that are looked at, at most.
+GRID, STRETCHES = 4001, 8
 
 
 def clocks(net: Net) -> list[Clock]:
-    """Moments of training: its start, inside a warm-up, the middle, the end; steps go the same way for `per=step`."""
-    marks = {
-        setting.number * share
-        for setting in net.settings
-        for ending, shares in _MARKS.items()
-        if setting.name.endswith(ending)
-        for share in shares
-        if setting.number
-    }
+    """Moments of training: its start, its end, and between any two bends of a schedule; steps go the same way."""
     epochs = float(net.train["epochs"] or 1)
-    by_epoch = sorted({0.0, *(m for m in marks if m < epochs), 0.55 * epochs + 0.3, epochs - 0.1})
-    by_step = sorted({2, *(max(2, math.ceil(m)) for m in marks), 40})
-    if not _reads(net, "epoch"):
-        by_epoch = [1.3]
+    marks: dict[str, set[float]] = {"epoch": set(), "step": set()}
+    for course in net.courses:
+        marks[course.per].update(_stretches(course, epochs))
+    moving = _reads(net, "epoch") or net.plateaus
+    by_epoch = sorted({0.0, *marks["epoch"], 0.55 * epochs, epochs - 0.1}) if moving else [1.3]
+    by_step = sorted({2, *(max(2, math.ceil(m)) for m in marks["step"]), 40})
     count = max(len(by_epoch), len(by_step) if _reads(net, "step") else 1)
-    return [Clock(s, e) for s, e in zip(_cycled(by_step, count), _cycled(by_epoch, count), strict=True)]
+    times = zip(_cycled(by_step, count), _cycled(by_epoch, count), strict=True)
+    return [Clock(s, e, _drops(net, e, k)) for k, (s, e) in enumerate(times)]
+
+
+def _drops(net: Net, epoch: float, k: int) -> Drops:
+    """How often what watches the loss has fallen if it never improves; once more at every other moment.
+
+    So a fall is seen also where training is too short for one.
+    """
+    return {plateau.name: int(plateau.falls(epoch)) + k % 2 for plateau in net.plateaus}
+
+
+_ASIDE = (((3, 0), slice(None, -3)), ((0, 3), slice(3, None)))
+
+
+def _stretches(course: Course, epochs: float) -> list[float]:
+    """A moment between any two neighbouring bends or jumps of a schedule: the first ones and the last."""
+    numbers = [abs(e.attrs["number"]) for e in course.program.equations if e.op.name == "constant"]
+    last = epochs if course.per == "epoch" else 3 * max([10.0, *(n for n in numbers if n < 1e6)])
+    times = np.linspace(0, last, GRID)
+    bent = np.abs(np.diff(course.at(times, times), 2))
+    # A bend stands out from what is three points to its left and to its right.
+    around = np.maximum(*(np.pad(bent, side, "edge")[part] for side, part in _ASIDE))
+    at = 1 + np.flatnonzero(bent > 20 * around + 1e-9 * np.max(bent, initial=0.0))
+    ends = np.unique([0.0, *times[at], last])
+    ends = ends[np.diff(ends, prepend=-last) > 2 * last / GRID]
+    starts = ends[:-1] if len(ends) > 1 else np.zeros(1)
+    lengths = np.diff(ends) if len(ends) > 1 else np.full(1, last)
+    chosen = [*range(min(len(starts), STRETCHES) - 1), len(starts) - 1]
+    return [float(starts[i] + 0.45 * lengths[i]) for i in chosen]
 
 
 def _reads(net: Net, clock: str) -> bool:
-    """Whether the updater looks at the step or at the epoch."""
-    update = net.programs["update"]
-    return any(given.value in update.uses for given in update.of("clock") if given.name == clock)
+    """Whether a loss or an updater looks at the step or at the epoch."""
+    programs = [net.programs[each.key] for each in (*net.losses, *net.updaters)]
+    return any(i.value in p.uses for p in programs for i in p.of("clock") if i.name == clock)
 
 
 def _cycled(values: list[Any], count: int) -> list[Any]:

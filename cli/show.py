@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ import click
 from ..dsl.diagnostics import Diagnostic, as_json, render
 
 COLOURS = {"error": "red", "warning": "yellow"}
+# Prose and tables are as wide as this, whatever the terminal.
+WIDTH = 80
 
 
 def diagnostics(found: Iterable[Diagnostic]) -> None:
@@ -59,7 +62,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def table(rows: list[tuple[str, ...]], right: str = "", width: int = 80) -> list[str]:
+def table(rows: list[tuple[str, ...]], right: str = "", width: int = WIDTH) -> list[str]:
     """Rows in aligned columns, the first row the heading; `right` has an r for each column that is set to the right.
 
     The first column gives way where the line would be wider than `width`.
@@ -76,6 +79,14 @@ def _line(row: tuple[str, ...], widths: list[int], right: str) -> str:
         text = cell if len(cell) <= width else f"{cell[: width - 3]}..."
         cells.append(text.rjust(width) if right[i : i + 1] == "r" else text.ljust(width))
     return "  ".join(cells).rstrip()
+
+
+def entry(name: str, text: str, column: int) -> list[str]:
+    """A name, and from a column on a text, which begins on a line of its own where the name is long."""
+    lines = textwrap.wrap(text, WIDTH - column) or [""]
+    head = [f"  {name}"] if len(name) + 3 > column else []
+    first = f"{'' if head else f'  {name}':<{column}}{lines[0]}".rstrip()
+    return [*head, first, *(" " * column + line for line in lines[1:])]
 
 
 def amount(number: float, unit: str = "") -> str:

@@ -11,7 +11,7 @@ import click
 
 from ..dsl import Net
 from ..dsl.diagnostics import as_json, refuse
-from . import show
+from . import scores, show
 from .check import summary
 from .options import json_option, provider_option, read_spec, spec_options
 
@@ -78,15 +78,19 @@ def command(
             observer.stop()
     finished = _finish(net, own, text, metadata, examples, result, folder, provider, threads)
     if as_object:
+        del finished["tables"]
         show.report({"ok": True, **finished, "diagnostics": [as_json(d) for d in report.ordered()]})
     else:
         click.echo("\n".join(_said(finished)))
 
 
 def _refuse_untrainable(net: Net, engine: str) -> None:
-    if "update" not in net.programs:
+    if not net.trains:
         help = "add numpy or step to its targets, and a loss and an updater"
         raise refuse("not-trainable", f"{net.name} is exported alone: targets {' '.join(net.wanted)}", help)
+    if net.solver and engine == "onnx":
+        message = f"{net.solver.name} has no step graph, which the onnx engine needs"
+        raise refuse("not-trainable", message, "train with --engine numpy, or choose another updater")
     wanted = {"numpy": "numpy", "onnx": "step"}[engine]
     if wanted not in net.wanted:
         raise refuse("not-trainable", f"the {engine} engine needs the target {wanted}", f"add {wanted} to targets")
@@ -144,7 +148,7 @@ def _finish(
     served = _served(net, own, metadata, examples, result, session)
     last = dict(result.history[-1].validation) if result.history else {}
     own_report = served.pop("own", None)
-    if served and own_report and not _agree(served["metrics"], own_report):
+    if served and not served.pop("same") and not scores.agree(served["metrics"], own_report):
         raise refuse("artifact-differs", f"the exported model scores {served['metrics']}, the trainer {own_report}")
     return {
         "name": net.name,
@@ -155,6 +159,8 @@ def _finish(
         "last": last,
         "validation": own_report or {},
         "served": served,
+        "thresholds": scores.thresholds(session.outputs),
+        "tables": scores.tables(net, own_report or {}),
         "provider": session.provider,
         "provider_reason": session.provider_reason,
         "proof": proof.to_json(),
@@ -162,28 +168,47 @@ def _finish(
     }
 
 
-def _agree(served: dict[str, float], own: dict[str, float]) -> bool:
-    """Whether two reports are those of one model up to rounding."""
-    return all(abs(served[name] - own[name]) <= 1e-4 * max(1.0, abs(own[name])) for name in own)
-
-
 def _served(
     net: Net, own: Trainer, metadata: Metadata, examples: Examples, result: Result, session: Any
 ) -> dict[str, Any]:
-    """The exported model's metrics on the rows held out, or on all rows, beside the trainer's."""
+    """The exported model's metrics on the rows held out, or on all rows, beside the trainer's.
+
+    `same` says whether the predictions are the same up to rounding.
+    """
     import numpy as np
+
+    from ..runtime.module import time_of
+    from ..runtime.watching import Watch
 
     if own.evaluate is None or own.metrics is None or "compared" in net.programs or "inference" not in net.wanted:
         return {}
     inputs, targets = examples.pick(metadata.inputs), examples.pick(metadata.targets)
     rows = own.split(examples.count)[1] if own.split else np.arange(examples.count)
     held, wanted = [x[rows] for x in inputs], [y[rows] for y in targets]
-    outputs = session.run(**{f.name: x for f, x in zip(metadata.inputs, held, strict=True)})
-    metrics = own.metrics(*(outputs[o.name] for o in net.outputs), *wanted)
-    report = own.evaluate(result.weights, tuple(held), tuple(wanted))
+    given = _given(net, own, dict(zip((f.name for f in metadata.inputs), held, strict=True)), len(rows))
+    outputs = session.run(**given)
+    tuned = {i.name: result.weights[i.name] for i in net.programs["metrics"].of("state")}
+    metrics = own.metrics(*(outputs[o.name] for o in net.outputs), *wanted, **tuned)
+    epoch = result.best_epoch or len(result.history)
+    drops = Watch(own, result.history[: epoch - 1]).drops
+    clock = time_of(own.evaluate, result.steps // len(result.history) * epoch, epoch, drops)
+    report = own.evaluate(result.weights, tuple(held), tuple(wanted), **clock)
     # What l1 and l2 add is the weights', not the predictions'.
-    metrics["loss"] += report["loss"] - own.metrics(*_tuple(own.predict(result.weights, *held)), *wanted)["loss"]
-    return {"rows": len(rows), "metrics": metrics, "own": report}
+    predicted = _tuple(own.predict(result.weights, *given.values()))
+    plain = own.metrics(*predicted, *wanted, **tuned)
+    metrics |= {each.name: metrics[each.name] + report[each.name] - plain[each.name] for each in own.losses}
+    # A loss may magnify what rounding does to predictions, such as log(1 - p) near 1, and a decision flip at a tie.
+    own_outputs = {o.name: values for o, values in zip(net.outputs, predicted, strict=True)}
+    same = scores.agree({name: outputs[name] for name in own_outputs}, own_outputs)
+    return {"rows": len(rows), "metrics": metrics, "own": report, "same": same}
+
+
+def _given(net: Net, own: Trainer, inputs: dict[str, Any], count: int) -> dict[str, Any]:
+    """What the model is asked with: the inputs that it needs, and the noise on which the trainer judges it."""
+    noises = [f.name for f in net.given if f.role == "noise"]
+    drawn = own.noise(count) if own.noise else []
+    every = inputs | dict(zip(noises, drawn, strict=True))
+    return {f.name: every[f.name] for f in net.given}
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
@@ -196,11 +221,13 @@ def _said(finished: dict[str, Any]) -> list[str]:
         lines.append(f"the weights are those of epoch {finished['best_epoch']}, the best of {finished['epochs']}")
     served = finished["served"]
     if served:
-        said = ", ".join(f"{name} {value:.4f}" for name, value in served["metrics"].items())
+        said = scores.numbers(served["metrics"])
         lines.append(
             f"{finished['name']}.onnx on ONNX Runtime ({finished['provider']}), {served['rows']:,} rows: {said}"
         )
         lines.append("the same as the trainer's own")
+    lines += [*finished["tables"], ""] if finished["tables"] else []
+    lines += finished["thresholds"]
     proof = finished["proof"]
     lines.append(proof["summary"])
     lines += [f"not proven: {each['name']}: {each['reason']}" for each in proof["unproven"]]

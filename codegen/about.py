@@ -6,6 +6,7 @@ import hashlib
 from importlib import metadata
 from pathlib import PurePath
 
+from ..dsl.diagnostics import listed
 from ..dsl.net import Net
 from ..dsl.types import Type
 
@@ -16,8 +17,12 @@ def version() -> str:
 
 
 def digest(net: Net) -> str:
-    """The SHA-256 of the spec's text, in hexadecimal."""
-    return hashlib.sha256(net.source.text.encode()).hexdigest()
+    """The SHA-256 of the spec's text and of its libraries', in hexadecimal."""
+    state = hashlib.sha256(net.source.text.encode())
+    for path, text in net.libraries.items():
+        # No text can be taken for another's name, nor for a part of it.
+        state.update(f"\0{path}\0{len(text)}\0{text}".encode())
+    return state.hexdigest()
 
 
 def spec_file(net: Net) -> str:
@@ -28,15 +33,17 @@ def spec_file(net: Net) -> str:
 def provenance(net: Net) -> str:
     """One sentence on where an artifact comes from: no date, no machine."""
     defines = "".join(f" -D {name}={value}" for name, value in net.defines.items())
-    return f"Compiled by netc {version()} from {spec_file(net)}{defines} (sha256 {digest(net)[:16]})."
+    libraries = f" with {listed(net.libraries)}" if net.libraries else ""
+    return f"Compiled by netc {version()} from {spec_file(net)}{defines}{libraries} (sha256 {digest(net)[:16]})."
 
 
 def layer_table(net: Net) -> list[str]:
     """The layers as lines of text: what each gives and how many parameters it has."""
     rows = [("layer", "gives", f"{net.parameters:,} parameters")]
+    width = max([3, *(len(layer.section.mark) + 1 for layer in net.layers)])
     for layer in net.layers:
-        number = f"{layer.section.number}" if layer.section.number is not None else ""
-        rows.append((f"{number:<3}{layer.section.title}", show_type(layer.type), f"{layer.parameters:,}"))
+        text = f"{layer.section.mark:<{width}}{layer.section.title}"
+        rows.append((text, show_type(layer.type), f"{layer.parameters:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in rows]
 

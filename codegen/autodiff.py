@@ -62,7 +62,7 @@ def _fit(gradient: Tensor, like: Tensor) -> Tensor:
         return gradient
     axes = _broadcast_axes(have, want)
     if axes:
-        gradient = total(gradient, axes=axes, keepdims=False)
+        gradient = total(gradient, axes=axes, keepdims=len(have) == len(want))
         if gradient.shape != want:
             gradient = reshape(gradient, shape=want)
         return gradient

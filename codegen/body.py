@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..dsl.ir import Equation, Program, Section, Value
+from ..dsl.ir import Equation, Program, Value
+from ..dsl.section import Section
 from ..dsl.types import BATCH
 from .spelling import WIDTH, expression, spell
 

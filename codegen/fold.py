@@ -49,12 +49,25 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
     start = _open(value)
     if _operators(value) <= 1 and start is not None and len(f"{pad}{head}{value[: start + 1]}") <= WIDTH:
         return [f"{pad}{head}{value[: start + 1]}", *_inside(pad, value[start + 1 : -1]), f"{pad}{value[-1]}{tail}"]
+    chained = _chained(value) if _operators(value) <= 1 else None
+    if chained and len(f"{pad}{head}{value[: chained[0] + 1]}") <= WIDTH:
+        start, end = chained
+        return [f"{pad}{head}{value[: start + 1]}", *_inside(pad, value[start + 1 : end]), f"{pad}{value[end:]}{tail}"]
     end = _closed(value)
     if _operators(value) <= 1 and end is not None and len(f"{pad}{value[end:]}{tail}") <= WIDTH:
         return [f"{pad}{head}(", *_inside(pad, value[1:end]), f"{pad}{value[end:]}{tail}"]
     inner = f"{pad}    {value}"
-    parts = [inner] if len(inner) <= WIDTH else [f"{pad}    {part}" for part in _terms(value)]
+    parts = [inner] if len(inner) <= WIDTH else [f"{pad}    {part}" for part in _parted(value, WIDTH - len(pad) - 4)]
     return [f"{pad}{head}(", *parts, f"{pad}){tail}"]
+
+
+def _parted(value: str, room: int) -> list[str]:
+    """The operands of a value's weakest operators, each parted again where it does not fit."""
+    parts: list[str] = []
+    for part in _terms(value):
+        sign = part[:2] if part[1:2] == " " else ""
+        parts += [part] if len(part) <= room else [sign + (inner := _terms(part[len(sign) :]))[0], *inner[1:]]
+    return parts
 
 
 def _inside(pad: str, text: str) -> list[str]:
@@ -78,6 +91,12 @@ def _open(value: str) -> int | None:
         if depth == 0:
             return i
     return None
+
+
+def _chained(value: str) -> tuple[int, int] | None:
+    """Where the first parenthesis opens and closes of a value that ends in two calls in a row: a * f(b).g(c)."""
+    found = re.search(r"[A-Za-z_]\w*(?P<call>\((?:[^()\"]|\"[^\"]*\")*\))\.\w+\((?:[^()]|\([^()]*\))*\)$", value)
+    return (found.start("call"), found.end("call") - 1) if found else None
 
 
 def _closed(value: str) -> int | None:

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from ..dsl.ir import Input, Program, Section, Tensor, Value
-from ..dsl.net import Net
+from typing import Any
+
+from ..dsl.ir import Input, Op, Program, Tensor, Value, handles
+from ..dsl.net import LossInfo, Net
 from ..dsl.ops import broadcast_like
-from ..dsl.ops.gradients import clip_by_norm
+from ..dsl.ops.gradients import clip_by_norm, clip_by_value, normalized
 from ..dsl.prune import prune
+from ..dsl.section import Section
 from ..dsl.types import Type
 from .autodiff import backward
 from .simplify import Simplifier
 
-# The input that bounds the gradients' joint norm, where the spec asks for that.
-CLIP = "clip_norm"
+# What train may ask for, under whose name the trainer takes it too: the primitive, what a heading says of it, and the
+# argument with which the trainer leaves the gradients as they are.
+NORMALISATIONS: dict[str, tuple[Op, str, bool | None]] = {
+    "clip_norm": (clip_by_norm, "clip_norm bounds {}", None),
+    "clip_value": (clip_by_value, "clip_value bounds each element of the gradients", None),
+    "renormalize": (normalized, "renormalize makes {} 1", False),
+}
+NORMS = {
+    None: "the joint norm of the gradients",
+    "all": "the joint norm of the gradients",
+    "layer": "the norm of each layer's gradients",
+    "weight": "the norm of each gradient",
+}
 
 
-def loss_and_grads(net: Net) -> Program:
-    """The results `loss` and, for each trained weight, `d` + its name.
+def normalisation(net: Net) -> str | None:
+    """What is done with the gradients of the data's loss, by the name of the setting; None where nothing is."""
+    return next((name for name in NORMALISATIONS if net.train[name]), None)
+
+
+def loss_and_grads(net: Net, loss: LossInfo) -> Program:
+    """The results `loss` and, for each weight that the loss moves, `d` + its name.
 
     The gradients of the data's loss are clipped before those of l1 and l2 are added.
     """
-    program = net.programs["loss"]
+    program = net.programs[loss.key]
     builder = Simplifier(program, expand=True)
     simple = builder.simplified(program)
-    trained = set(net.trained)
+    trained = set(loss.trained)
     weights = {i.name: i.value for i in program.of("weight") if i.name in trained}
-    if not net.train["clip_norm"]:
+    asked = normalisation(net)
+    if asked is None:
         found = _gradients(builder, simple, "loss", weights)
     else:
         found = _gradients(builder, simple, "data_loss" if "data_loss" in simple.results else "loss", weights)
-        builder.section, builder.undoes = Section("clip_norm bounds the joint norm of the gradients"), None
-        limit = builder.input("limit", CLIP, Type("f32", ()))
-        clipped = clip_by_norm(limit, *found.values())
-        found = {name: g.named(f"d{name}") for name, g in zip(found, clipped, strict=True)}
+        found = _normalised(builder, net, asked, found)
         if "penalty" in simple.results:
             extra = backward(builder, simple, simple.results["penalty"], set(weights.values()), named=False)
             for name, value in weights.items():
@@ -41,7 +58,23 @@ def loss_and_grads(net: Net) -> Program:
     results: dict[str, Value] = {"loss": simple.results["loss"]}
     results |= {f"d{name}": gradient.value for name, gradient in found.items()}
     inputs: tuple[Input, ...] = tuple(builder.inputs)
-    return prune(Program("loss_and_grads", inputs, tuple(builder.equations), results)).check()
+    return prune(Program(loss.function, inputs, tuple(builder.equations), results)).check()
+
+
+def _normalised(builder: Simplifier, net: Net, asked: str, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The gradients, bounded or brought to the norm 1 in the groups that the spec asks for."""
+    op, heading, _ = NORMALISATIONS[asked]
+    per = net.train["norm_per"]
+    builder.section, builder.undoes = Section(heading.format(NORMS[per])), None
+    limit = builder.input("limit", asked, Type("f32", ()))
+    groups: dict[Any, list[str]] = {}
+    for name in found:
+        key = {"layer": net.weights[name].section, "weight": name}.get(per)
+        groups.setdefault(key, []).append(name)
+    for names in groups.values():
+        results = handles(op(limit, *(found[name] for name in names)))
+        found |= {name: g.named(f"d{name}") for name, g in zip(names, results, strict=True)}
+    return found
 
 
 def _gradients(builder: Simplifier, program: Program, of: str, weights: dict[str, Value]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from ..dsl.ops.elementwise import is_constant
 from ..dsl.types import Type
 from .body import Names
 
-DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "bool": np.bool_}
+DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "u8": np.uint8, "bool": np.bool_}
 
 
 class Graph:

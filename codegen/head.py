@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any, cast
 
+from ..dsl.constraints import CONSTRAINTS
 from ..dsl.net import Field, Net
 from .about import docstring, layer_table, provenance
+from .gradients import NORMALISATIONS
 from .simplify import simplify
 from .spelling import WIDTH, digits, quote, wrap
+
+# The settings of training that the page reads and that are one number each, in its order.
+SETTINGS = ("epochs", "batch", "seed", "validation", "early_stop", *NORMALISATIONS)
 
 
 def page_docstring(net: Net, trains: bool) -> str:
@@ -27,21 +33,86 @@ def page_docstring(net: Net, trains: bool) -> str:
 
 def settings(net: Net) -> list[tuple[str, str]]:
     """The settings that the page reads, by name, as they are written."""
-    names = [k for k, v in net.train.items() if v]
-    names.sort(key=["epochs", "batch", "seed", "validation", "early_stop", "clip_norm"].index)
-    found = [(name.upper(), digits(net.train[name])) for name in names]
+    found = [(name.upper(), digits(net.train[name])) for name in SETTINGS if net.train[name]]
     if "SEED" not in dict(found):
         found.append(("SEED", "0"))
-    read = {e.attrs["name"] for e in simplify(net.programs["update"]).equations if e.op.name == "constant"}
-    return [*found, *((s.name, digits(_short(s.number))) for s in net.settings if s.name in read)]
+    read = _read(net)
+    found += [(s.name, _written(s.name, s.number)) for s in net.settings if s.name in read]
+    fixed = [o.threshold for o in net.outputs if o.threshold and o.threshold.setting in read]
+    found += [(t.setting, digits(t.number)) for t in fixed if t.number is not None]
+    return [*found, *_tables(net), *constraints(net), *_plateaus(net)]
+
+
+def _read(net: Net) -> set[str]:
+    """The names of the settings that updates and losses read."""
+    keys = [*(each.key for each in (*net.updaters, *net.losses)), "metrics"]
+    named = [e for key in keys for e in simplify(net.programs[key]).equations if e.attrs.get("name")]
+    read = {e.attrs["name"] for e in named} | {f"{e.attrs['name']}_AT" for e in named if e.op.name == "stairs"}
+    read |= {setting.name for mover in net.movers if mover.solver for setting in mover.settings}
+    return read | {own.setting for updater in net.updaters for own in updater.owns}
+
+
+def _written(name: str, number: float | tuple[float, ...]) -> str:
+    if not isinstance(number, tuple):
+        return digits(_short(number))
+    return "\n".join(wrap(f"{name} = [", [digits(_short(n)) for n in number], "]")).removeprefix(f"{name} = ")
+
+
+def _tables(net: Net) -> list[tuple[str, str]]:
+    """The tables of what weights have of their own."""
+    tables = {own.table: own.name for updater in net.updaters for own in updater.owns}
+    found: list[tuple[str, str]] = []
+    for table, name in tables.items():
+        given = {w: getattr(net.weights[w], name) for w in net.trained}
+        entries = [f"{quote(w)}: {digits(_short(n))}" for w, n in given.items() if n is not None]
+        found.append((table, "\n".join(wrap(f"{table} = {{", entries, "}")).removeprefix(f"{table} = ")))
+    return found
+
+
+def _plateaus(net: Net) -> list[tuple[str, str]]:
+    """The table of what falls when the loss stays where it is, with the options of each."""
+    if not net.plateaus:
+        return []
+    read, lines = _read(net), ["{"]
+    for plateau in net.plateaus:
+        lines.append(f"    {quote(plateau.name)}: {{")
+        for option, number in plateau.options.items():
+            setting = plateau.settings.get(option)
+            lines.append(f"        {quote(option)}: {setting if setting in read else digits(_short(number))},")
+        lines.append("    },")
+    return [("PLATEAUS", "\n".join([*lines, "}"]))]
+
+
+def constraints(net: Net) -> list[tuple[str, str]]:
+    """The tables of what weights satisfy after each step."""
+    found: list[tuple[str, str]] = []
+    for name in CONSTRAINTS:
+        asked = {w: net.weights[w].constraints[name] for w in net.trained if name in net.weights[w].constraints}
+        if not asked:
+            continue
+        flags = all(value is True for value in asked.values())
+        entries = [quote(w) if flags else f"{quote(w)}: {_constraint(value)}" for w, value in asked.items()]
+        found.append((name.upper(), "\n".join(wrap(f"{name.upper()} = {{", entries, "}")).partition(" = ")[2]))
+    return found
+
+
+def _constraint(value: float | tuple[float, ...]) -> str:
+    return f"({', '.join(digits(_short(v)) for v in value)})" if isinstance(value, tuple) else digits(_short(value))
 
 
 def literals(net: Net) -> list[str]:
     """The assignments of the lists of numbers that the spec writes down."""
     found: list[str] = []
+    if net.trains and net.train["class_weight"]:
+        found += _nested("CLASS_WEIGHT = ", list(map(_short, net.train["class_weight"])), 0, "")
     for equation in net.programs["init"].equations:
         if equation.op.name == "literal":
             found += _nested(f"{equation.attrs['name']} = ", equation.attrs["values"].tolist(), 0, "")
+    for output in [o for o in net.outputs if o.threshold and net.trains]:
+        assert output.threshold is not None
+        if output.threshold.costs and output.threshold.setting in _read(net):
+            costs = [[_short(cost) for cost in row] for row in output.threshold.costs]
+            found += _nested(f"{output.threshold.setting} = ", costs, 0, "")
     return found
 
 
@@ -55,13 +126,33 @@ def fields(net: Net) -> list[str]:
     return [lines[0] + remark, *lines[1:]]
 
 
+def checked(net: Net) -> list[str]:
+    """The assignments of what `load` checks besides types and bounds."""
+    return [*_named("WHOLE", whole(net)), *_named("SHARES", shares(net))]
+
+
+def whole(net: Net) -> list[str]:
+    """The names of the fields whose floating-point numbers have to be whole."""
+    return [f.name for f in (*net.inputs, *net.targets) if f.domain.whole and f.type.dtype == "f32"]
+
+
+def shares(net: Net) -> list[str]:
+    """The names of the fields whose numbers have to sum to 1."""
+    return [f.name for f in (*net.inputs, *net.targets) if f.domain.simplex is not None]
+
+
 def some_trained(net: Net) -> list[str]:
     """The names of the trained weights, where these are not all that `init` returns."""
     if len(net.trained) == len(net.weights) and not net.states:
         return []
-    if len(net.trained) == 1:
-        return [f"TRAINED = ({quote(net.trained[0])},)"]
-    return wrap("TRAINED = (", [quote(name) for name in net.trained], ")")
+    return _named("TRAINED", net.trained)
+
+
+def _named(constant: str, names: Sequence[str]) -> list[str]:
+    """The assignment of a tuple of names; nothing of none."""
+    if len(names) == 1:
+        return [f"{constant} = ({quote(names[0])},)"]
+    return wrap(f"{constant} = (", [quote(name) for name in names], ")") if names else []
 
 
 def _short(number: float) -> float | int:
@@ -88,9 +179,12 @@ def _range(field: Field) -> str:
     """The lowest and the highest number that a field may hold, and its type."""
     low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
     low = "1e-45" if field.kind == "positive" else low  # the smallest number above 0
-    dtype = "np.int64" if field.kind == "class" else "np.float32"
+    dtype = _DTYPES[field.type.dtype]
     shape = ", ".join(map(str, field.shape)) + ("," if len(field.shape) == 1 else "")
     return f"{quote(field.name)}: (({shape}), {low}, {high}, {dtype})"
+
+
+_DTYPES = {"f32": "np.float32", "i64": "np.int64", "u8": "np.uint8"}
 
 
 def _bound(number: float) -> str:
@@ -108,7 +202,7 @@ def _usage(name: str, names: str) -> list[str]:
 
 def _summary(net: Net) -> str:
     said = ", ".join(o.name for o in net.outputs)
-    return f"from {', '.join(f.name for f in net.inputs)} to {said}"
+    return f"from {', '.join(f.name for f in net.given)} to {said}"
 
 
 def _field_text(field: Field) -> str:

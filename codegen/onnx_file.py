@@ -14,7 +14,8 @@ from ..dsl.net import Field, Net, Output
 from ..dsl.types import Type
 from .about import digest, spec_file, version
 from .body import Names
-from .graph import Graph, add_program
+from .decision_nodes import Decisions
+from .graph import DTYPES, Graph, add_program
 from .simplify import Simplifier
 from .step import next_name, step_program
 
@@ -27,7 +28,7 @@ def to_onnx(net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: b
     """The inference graph with the given weights and state by name."""
     source = net.programs["predict"]
     program = Simplifier(source, expand=True).simplified(source)
-    names = Names({i.name for i in program.inputs})
+    names = Names({*(i.name for i in program.inputs), *net.tuned})
     graph = _begin(program, names, {**_result_names(program)})
     add_program(graph, program, spec_file(net), opset >= 21)
     outputs: list[ValueInfoProto] = []
@@ -36,16 +37,16 @@ def to_onnx(net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: b
         name = _identified(graph, program.results[output.name], output.name)
         outputs.append(_info(name, output.type))
         described.append({"name": name, "shape": list(output.type.shape[1:]), **_described(output)})
+    decisions = Decisions(graph, outputs, described)
     for output in net.outputs:
-        _decide(graph, output, outputs, described)
+        decisions.add(output, weights)
     used = {name for node in graph.nodes for name in node.input}
+    held = [*(i.name for i in program.of("weight", "state")), *net.tuned]
     stored = [
-        numpy_helper.from_array(np.ascontiguousarray(weights[i.name], np.float32), i.name)
-        for i in program.of("weight", "state")
-        if i.name in used
+        numpy_helper.from_array(np.ascontiguousarray(weights[name], np.float32), name) for name in held if name in used
     ]
-    inputs = [_info(i.name, i.value.type) for i in program.of("example")]
-    meta = metadata(net, described, trained)
+    inputs = [_info(f.name, f.type) for f in net.given]
+    meta = {**metadata(net, described, trained), **_asked(net)}
     return _model(net, graph, inputs, outputs, stored, meta, opset)
 
 
@@ -64,20 +65,38 @@ def to_step(net: Net, opset: int = OPSET) -> ModelProto:
     return _model(net, graph, inputs, outputs, [], meta, opset)
 
 
+def _asked(net: Net) -> dict[str, Any]:
+    """What predictions need, where that is not what training does."""
+    noises = [
+        {"name": f.name, "law": f.kind, "shape": list(f.shape), "doc": f.doc} for f in net.noises if f in net.given
+    ]
+    return {"inputs": [_field(f) for f in net.inputs if f in net.given], "noises": noises}
+
+
 def _roles(net: Net, program: Program) -> dict[str, Any]:
     """Which inputs and results of the step graph are what."""
     of = {role: [i.name for i in program.of(role)] for role in ("weight", "state", "moment", "draw", "clock")}
     moved = [*net.trained, *of["moment"]]
+    falling = [plateau.clock for plateau in net.plateaus]
+    times = [name for name in of["clock"] if name not in falling]
     return {
         "weights": of["weight"],
         "trained": list(net.trained),
         "state": of["state"],
         "moments": of["moment"],
         "draws": {name: name for name in of["draw"]},
-        "clock": dict(zip(("step", "epoch"), of["clock"], strict=True)),
-        "loss": next(iter(program.results)),
+        "clock": dict(zip(("step", "epoch"), times, strict=True)) | {name: name for name in falling},
+        "losses": [
+            {"name": loss.label, "output": name} for loss, name in zip(net.losses, _losses(net, program), strict=True)
+        ],
         "next": {name: next_name(name) for name in moved},
     }
+
+
+def _losses(net: Net, program: Program) -> list[str]:
+    """The results that are losses, in their order."""
+    moved = {next_name(name) for name in (*net.trained, *net.moments)}
+    return [name for name in program.results if name not in moved]
 
 
 def _begin(program: Program, names: Names, results: dict[Value, str]) -> Graph:
@@ -116,47 +135,9 @@ def _described(output: Output) -> dict[str, Any]:
     return {"kind": kind, "labels": list(target.labels) if target and target.labels else None, "role": "prediction"}
 
 
-def _decide(graph: Graph, output: Output, outputs: list[ValueInfoProto], described: list[dict[str, Any]]) -> None:
-    """Add the decision of a class or a binary output, and its label where labels have names."""
-    kind = output.target.kind if output.target else ""
-    batch = output.type.shape[:1]
-    if kind == "class":
-        chosen = _named(graph, f"{output.name}_class", "ArgMax", [output.name], axis=-1, keepdims=0)
-        _add(outputs, described, chosen, TensorProto.INT64, batch, "class", output.name)
-        labels = output.target.labels if output.target else None
-        if labels:
-            words = graph.constant(np.array(labels, dtype=object), "labels")
-            label = _named(graph, f"{output.name}_label", "Gather", [words, chosen])
-            _add(outputs, described, label, TensorProto.STRING, batch, "label", output.name)
-    elif kind == "binary":
-        half = graph.constant(np.array(0.5, np.float32))
-        above = _named(graph, f"{output.name}_above", "GreaterOrEqual", [output.name, half])
-        decision = _named(graph, f"{output.name}_decision", "Cast", [above], to=TensorProto.INT64)
-        _add(outputs, described, decision, TensorProto.INT64, output.type.shape, "decision", output.name)
-
-
-def _named(graph: Graph, name: str, operator: str, inputs: list[str], **attributes: Any) -> str:
-    name = graph.names.fresh(name)
-    graph.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-    return name
-
-
-def _add(
-    outputs: list[ValueInfoProto],
-    described: list[dict[str, Any]],
-    name: str,
-    dtype: int,
-    shape: tuple[Any, ...],
-    role: str,
-    of: str,
-) -> None:
-    outputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
-    described.append({"name": name, "role": role, "of": of})
-
-
 def _info(name: str, type: Type) -> ValueInfoProto:
-    dtypes = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "i64": TensorProto.INT64, "bool": TensorProto.BOOL}
-    return helper.make_tensor_value_info(name, dtypes[type.dtype], list(type.shape))
+    dtype = helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[type.dtype]))
+    return helper.make_tensor_value_info(name, dtype, list(type.shape))
 
 
 # The model ------------------------------------------------------------------------------------------------------------
@@ -171,6 +152,7 @@ def metadata(net: Net, outputs: list[dict[str, Any]], trained: bool) -> dict[str
         "doc": net.doc,
         "spec_file": spec_file(net),
         "spec": net.source.text,
+        "libraries": net.libraries,
         "spec_sha256": digest(net),
         "defines": net.defines,
         "inputs": [_field(f) for f in net.inputs],

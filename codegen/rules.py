@@ -58,31 +58,16 @@ def number(b: Rewriter, x: Tensor) -> float | None:
     return equation.attrs["number"] if equation is not None and is_constant(equation) else None
 
 
-# Gates: an activation and the loss behind it, computed together -------------------------------------------------------
-
-
-@rule("mcxent")
-def _softmax_then_mcxent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
-    scores = b.args(p, "softmax")
-    if scores is None:
-        return None
-    losses, probs = ops.softmax_mcxent(*scores, y)
-    losses.named("losses")
-    probs.named("probs")
-    return losses
-
-
-@rule("xent")
-def _sigmoid_then_xent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
-    scores = b.args(p, "sigmoid")
-    return ops.softplus(*scores) - scores[0] * y if scores else None
-
-
 @rule("log")
-def _log_of_softmax(b: Rewriter, x: Tensor) -> Tensor | None:
+def _log_of_sigmoid(b: Rewriter, x: Tensor) -> Tensor | None:
+    """log(sigmoid(z)) is -softplus(-z), log(1 - sigmoid(z)) is -softplus(z): both stay finite."""
     bounded = b.args(x, "maximum")
-    scores = b.args(bounded[0] if bounded and number(b, bounded[1]) == ops.losses.TINY else x, "softmax")
-    return ops.log_softmax(*scores) if scores else None
+    x = bounded[0] if bounded and number(b, bounded[1]) == ops.losses.TINY else x
+    scores, rest = b.args(x, "sigmoid"), b.args(x, "sub")
+    if scores:
+        return -ops.softplus(-scores[0])
+    other = b.args(rest[1], "sigmoid") if rest and number(b, rest[0]) == 1 else None
+    return -ops.softplus(other[0]) if other else None
 
 
 # Arithmetic with numbers ----------------------------------------------------------------------------------------------
@@ -99,10 +84,24 @@ def _two_numbers(b: Rewriter, x: Tensor, y: Tensor, op: str) -> Tensor | None:
     return b.constant(value, x.type.dtype)
 
 
+@rule("log")
+def _log_of_number(b: Rewriter, x: Tensor) -> Tensor | None:
+    value = number(b, x)
+    return b.constant(math.log(value), x.type.dtype) if value is not None and value > 0 else None
+
+
 @rule("neg")
 def _negative_number(b: Rewriter, x: Tensor) -> Tensor | None:
     value, twice = number(b, x), b.args(x, "neg")
     return twice[0] if twice else None if value is None else b.constant(-value, x.type.dtype)
+
+
+@rule("neg")
+def _negative_product(b: Rewriter, x: Tensor) -> Tensor | None:
+    """-(-x * y) is x * y."""
+    factors = b.args(x, "mul")
+    inner = b.args(factors[0], "neg") if factors else None
+    return inner[0] * factors[1] if factors and inner else None
 
 
 @rule("mul")
@@ -125,7 +124,9 @@ def _plus_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
         return x
     if nothing(b, x) and y.shape == _wide(x, y):
         return y
-    negative = b.args(y, "neg")
+    negative, value = b.args(y, "neg"), number(b, y)
+    if value is not None and value < 0:
+        return x - b.constant(-value, y.type.dtype)
     return x - negative[0] if negative else None
 
 
@@ -144,6 +145,13 @@ def _one_divisor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
     if left and right and left[1].value is right[1].value and not left[1].shape:
         return (left[0] - right[0]) / left[1]
     return None
+
+
+@rule("pow")
+def _small_power(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    if not x.shape or x.type.dtype != y.type.dtype:
+        return None
+    return {1.0: x, 2.0: ops.square(x)}.get(number(b, y) or 0.0)
 
 
 @rule("div")
@@ -207,6 +215,24 @@ def _uniform_factor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
 
 
 @rule("mul")
+def _times_nothing(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """0 * y is 0, as far as y is a number."""
+    for factor, other in ((x, y), (y, x)):
+        if number(b, factor) == 0 and other.shape == _wide(x, y):
+            return ops.broadcast_like(factor, other)
+    return None
+
+
+@rule("add", "sub")
+def _uniform_term(b: Rewriter, x: Tensor, y: Tensor, op: str) -> Tensor | None:
+    """One number for every element is added as that number."""
+    scalar = uniform(b, y) if y.shape else None
+    if scalar is None or x.shape != _wide(x, y):
+        return None
+    return x + scalar if op == "add" else x - scalar
+
+
+@rule("mul")
 def _times_reciprocal(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
     """(1 / c) * y is y / c, which is also exact where 1 / c is not."""
     for factor, other in ((x, y), (y, x)):
@@ -214,6 +240,16 @@ def _times_reciprocal(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
         wide = other.shape or number(b, other) is not None
         if parts and wide and not factor.shape and number(b, parts[0]) is not None:
             return parts[0] * other / parts[1]
+    return None
+
+
+@rule("mul")
+def _broadcast_factor(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """A product broadcasts by itself."""
+    for factor, other in ((x, y), (y, x)):
+        inner = b.args(factor, "broadcast_like")
+        if inner and other.shape == _wide(x, y):
+            return inner[0] * other
     return None
 
 
@@ -239,6 +275,15 @@ def _into_choice(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
         parts = b.args(factor, "where")
         if parts and number(b, parts[1]) == 0 and factor.shape == _wide(x, y):
             return ops.where(parts[0], 0, parts[2] * other)
+    return None
+
+
+@rule("div")
+def _choice_divided(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """where(c, 0, a) / y is where(c, 0, a / y)."""
+    parts = b.args(x, "where")
+    if parts and number(b, parts[1]) == 0 and x.shape == _wide(x, y):
+        return ops.where(parts[0], 0, parts[2] / y)
     return None
 
 
@@ -294,6 +339,20 @@ def _known_size(b: Rewriter, x: Tensor, axes: tuple[int, ...]) -> Tensor | None:
 def _twice_transposed(b: Rewriter, x: Tensor) -> Tensor | None:
     inner = b.args(x, "transpose")
     return inner[0] if inner else None
+
+
+@rule("add")
+def _two_pads(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
+    """Two parts that fill one another's margins stand side by side."""
+    one, other = b.producer(x), b.producer(y)
+    if one is None or other is None or one.op.name != "pad" or other.op.name != "pad":
+        return None
+    first, last = sorted((one, other), key=lambda e: e.attrs["start"])
+    axis, like = first.attrs["axis"], first.attrs["like"]
+    fits = (axis, like) == (last.attrs["axis"], last.attrs["like"]) and first.attrs["stop"] == last.attrs["start"]
+    if not fits or first.attrs["start"] != 0 or last.attrs["stop"] != like[axis]:
+        return None
+    return ops.concat(*(Tensor(x.builder, e.args[0]) for e in (first, last)), axis=axis)
 
 
 @rule("reshape")

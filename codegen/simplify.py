@@ -8,7 +8,8 @@ from typing import Any
 
 from ..dsl.ir import Builder, Equation, Op, Operand, Program, Tensor, Value, handles
 from ..dsl.prune import prune
-from .rules import RULES, Rule
+from .gates import RULES
+from .rules import Rule
 
 
 class Simplifier(Builder):

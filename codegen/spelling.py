@@ -36,6 +36,8 @@ CONDITIONAL, COMPARISON, UNARY, POWER, ATOM = 1, 3, 10, 11, 20
 # NumPy functions of a single number that the host computes with the standard library.
 _HOST = {"sqrt", "exp", "log", "cos", "sin", "floor", "tanh", "expm1", "log1p"}
 _HOST_CALLS = {"minimum": "min", "maximum": "max", "abs": "abs"}
+# Those that Python has not; a number of NumPy's own would not take the precision of an array beside it.
+_HOST_NUMPY = {"sign", "logaddexp", "clip", "heaviside"}
 
 
 def spell(node: ast.expr, level: int = 0) -> str:
@@ -69,6 +71,8 @@ def _spell(node: ast.expr) -> tuple[str, int]:
         case ast.Tuple():
             inner = ", ".join(spell(e) for e in node.elts)
             return f"({inner}{',' if len(node.elts) == 1 else ''})", ATOM
+        case ast.List():
+            return f"[{', '.join(spell(e) for e in node.elts)}]", ATOM
         case _:
             raise AssertionError(f"no spelling for {ast.dump(node)}")
 
@@ -113,7 +117,8 @@ def _simple(node: ast.expr) -> bool:
         return isinstance(node.operand, ast.Name | ast.Constant)
     if isinstance(node, ast.Attribute):
         return _simple(node.value)
-    return isinstance(node, ast.Name | ast.Constant)
+    # A name may be an item of the page's, such as drops["lr"].
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.isidentifier())
 
 
 def _index(node: ast.expr) -> str:
@@ -156,6 +161,8 @@ def _on_host(call: ast.Call) -> ast.expr:
         return ast.Call(ast.Attribute(ast.Name("math"), name), call.args, [])
     if name in _HOST_CALLS:
         return ast.Call(ast.Name(_HOST_CALLS[name]), call.args, [])
+    if name in _HOST_NUMPY:
+        return ast.Call(ast.Name("float"), [call], [])
     if name == "where":
         condition, x, y = call.args
         return ast.IfExp(condition, x, y)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..dsl.constraints import constrained
 from ..dsl.ir import Builder, Equation, Program, Tensor, Value
 from ..dsl.net import Net
 from ..dsl.prune import prune
-from ..dsl.types import Type
 from .body import Names
 from .gradients import loss_and_grads
 from .simplify import Simplifier
@@ -19,25 +19,51 @@ def next_name(name: str) -> str:
 
 
 def step_program(net: Net) -> Program:
-    """From batch, weights, moments, draws and clock to `loss` and the next weights and moments."""
-    gradient = _unnamed(_bounded(loss_and_grads(net), net))
-    builder = Simplifier(gradient, expand=True)
-    simple = builder.simplified(gradient)
-    builder.section = builder.undoes = None
-    update = _unnamed(net.programs["update"])
-    names = Names({i.name for i in gradient.inputs})
-    clock = {i.name: builder.input("clock", names.aside(i.name), i.value.type) for i in update.of("clock")}
-    weights = {i.name: Tensor(builder, i.value) for i in gradient.of("weight")}
-    results = {names.aside("loss"): Tensor(builder, simple.results["loss"])}
-    for name in net.trained:
-        w = weights[name]
-        states = {m: builder.input("moment", f"{name}.{m}", Type("f32", w.shape)) for m in net.moments}
-        gradient_of_w = Tensor(builder, simple.results[f"d{name}"])
-        moved = builder.inline(update, {"w": w, "g": gradient_of_w, **states, **clock})
-        results[next_name(name)] = moved["w"]
-        results |= {next_name(f"{name}.{m}"): moved[m] for m in net.moments}
+    """From batch, weights, moments, draws and clock to each loss, by its label, and the next weights and moments.
+
+    The losses step in their order, each with the weights that the former left.
+    """
+    gradients = [_unnamed(_bounded(loss_and_grads(net, loss), net)) for loss in net.losses]
+    builder = Simplifier(gradients[0], expand=True)
+    names = Names({i.name for i in gradients[0].inputs if i.role != "clock"})
+    weights = {i.name: i.value for i in gradients[0].of("weight")}
+    clock = _clock(builder, gradients, names)
+    results: dict[str, Tensor] = {}
+    for loss, gradient in zip(net.losses, gradients, strict=True):
+        if loss is not net.losses[0]:
+            for equation in gradient.equations:
+                builder.replay(equation)
+        found = {name: builder.known[value] for name, value in gradient.results.items()}
+        results[names.aside(loss.label)] = found["loss"]
+        builder.section = builder.undoes = None
+        update = _unnamed(net.programs[loss.updater.key])
+        for each in [i for i in update.of("clock") if i.name not in clock]:
+            clock[each.name] = builder.input("clock", names.aside(each.name), each.value.type)
+        for name in loss.trained:
+            w = builder.known[weights[name]]
+            states = {
+                m.name: builder.input("moment", loss.moment(name, m.name), m.type(w.shape))
+                for m in loss.updater.moments
+            }
+            own = {o.name: builder.constant(o.of(net.weights[name]), "f64") for o in loss.updater.owns}
+            moved = builder.inline(update, {"w": w, "g": found[f"d{name}"], **states, **own, **clock})
+            # What steps later reads the weight as this loss left it.
+            kept = constrained(moved["w"], net.weights[name].constraints)
+            builder.known[weights[name]] = results[next_name(name)] = kept
+            results |= {next_name(loss.moment(name, m.name)): moved[m.name] for m in loss.updater.moments}
     values: dict[str, Value] = {name: tensor.value for name, tensor in results.items()}
     return prune(Program("step", tuple(builder.inputs), tuple(builder.equations), values)).check()
+
+
+def _clock(builder: Simplifier, gradients: list[Program], names: Names) -> dict[str, Tensor]:
+    """The clock by name, as far as gradients look at it; its inputs step aside where the user has their names."""
+    given = {i.value: i for gradient in gradients for i in gradient.of("clock")}
+    builder.inputs = [i for i in builder.inputs if i.role != "clock"]
+    clock: dict[str, Tensor] = {}
+    for value, each in given.items():
+        builder.inputs.append(replace(each, name=names.aside(each.name)))
+        clock[each.name] = builder.known[value] = Tensor(builder, value)
+    return clock
 
 
 def _bounded(program: Program, net: Net) -> Program:
@@ -46,8 +72,7 @@ def _bounded(program: Program, net: Net) -> Program:
     if not limits:
         return program
     builder = Builder()
-    bound = builder.constant(net.train["clip_norm"])
-    known = {limit.value: bound.value for limit in limits}
+    known = {limit.value: builder.constant(float(net.train[limit.name])).value for limit in limits}
     moved = [replace(e, args=tuple(known.get(a, a) for a in e.args)) for e in program.equations]
     inputs = tuple(i for i in program.inputs if i.role != "limit")
     return replace(program, inputs=inputs, equations=(*builder.equations, *moved))

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
-from .ir import Builder, Program, Section, Tensor, elements
-from .lower import Lowering
-from .net import Field, Layer, Net, Output
-from .ops import absolute, mean, square, total
+from .decisions import Thresholds
+from .ir import Builder, Program, Tensor, elements
+from .losses import Losses, called
+from .net import Field, Layer, LossInfo, Net, Output, Threshold
 from .ops.random import fill
 from .prune import prune
 from .resolve import Spec, unused
+from .section import Section
 from .source import Place, Source
-from .syntax import Binary, Expr
+from .structure import Lowering
 from .types import count
-from .update import Updater, lower_update
 from .words import Fresh, WordError
 
 
@@ -34,35 +34,36 @@ class _Assembly:
 
     def net(self, source: Source, defines: Mapping[str, Constant], memory: int) -> Net | None:
         spec = self.spec
-        self._missing()
         self.training = Lowering(spec, "train").run()
         self.predicting = Lowering(spec, "predict").run()
+        self._missing()
         if self.trains and not self.report.failed and all(w.frozen for w in self.training.weights.values()):
             help = "add a layer with weights that are not frozen, or export alone: targets inference"
             self.report.error("nothing-to-train", "the net has no weight that training could move", spec.place, help)
         self.seen = Comparison(spec, self.training.builder, self._trained_value, {})
-        self.judged = Comparison(spec, Builder(), self._predicted_value, {})
+        self.thresholds = Thresholds(spec, self.predicting.names | self.training.names)
+        self.judged = Comparison(spec, Builder(), self._predicted_value, {}, self._threshold)
         self.inputs: dict[str, Tensor] = {}
         # A loss is checked also where nothing is trained; nothing that stands in a spec is ignored.
-        checked = self._training_programs() if spec.loss else {}
-        programs = checked if self.trains else {}
+        losses = Losses(spec, self.training, self.seen, self.judged).run() if spec.losses else None
+        programs = self._training_programs(losses) if losses else {}
         outputs = self._outputs()
         self._unused()
-        update = lower_update(spec)
+        if losses and self.trains:
+            losses.check_moved()
         programs["init"] = self._init()
         if self.report.failed:
             return None
         values = {o.name: t for o, t in outputs}
-        programs["predict"] = prune(self.predicting.builder.program("predict", values))
+        programs["predict"] = _asking(self.predicting.builder.program("predict", values))
         compared = self._compared([t for _, t in outputs]) if programs.get("metrics") else None
         if compared:
             programs["compared"] = compared
         if self.training.states:
             fitting = Lowering(spec, "fit").run()
             programs["fit"] = prune(fitting.builder.program("fit", fitting.learned_values))
-        if update is not None and self.trains:
-            programs["update"] = update.program
-        net = self._record(source, defines, programs, [o for o, _ in outputs], update)
+        trained = tuple(losses.found) if losses and self.trains else ()
+        net = self._record(source, defines, programs, [o for o, _ in outputs], trained)
         self._check_memory(net, memory)
         return None if self.report.failed else net
 
@@ -72,7 +73,7 @@ class _Assembly:
         defines: Mapping[str, Constant],
         programs: dict[str, Program],
         outputs: list[Output],
-        update: Updater | None,
+        losses: tuple[LossInfo, ...],
     ) -> Net:
         return Net(
             name=self.spec.name,
@@ -86,26 +87,34 @@ class _Assembly:
             states=self.predicting.states,
             layers=self._layers(programs["predict"]),
             programs=programs,
-            train=self.spec.train,
+            # A solver looks at all rows at once, however many there will be.
+            train=self.spec.train | ({"batch": None} if any(loss.updater.solver for loss in losses) else {}),
             data=self.spec.data,
             wanted=self.spec.wanted,
-            updater=update.word if update else "",
-            moments=update.moments if update else (),
-            settings=update.settings if update else (),
+            losses=losses,
+            noises=self.spec.of("noise"),
+            layer_settings=tuple(self.training.settings.found),
+            layer_courses=tuple(self.training.settings.courses),
+            libraries={library.path: library.source.text for library in self.spec.libraries},
         )
 
     def _missing(self) -> None:
         spec, error = self.spec, self.report.error
         if not spec.of("input"):
             error("missing-input", "the net has no input", spec.place, "declare one: input x: f32[4]")
-        if not spec.chains:
+        if not spec.chains or not (self.report.failed or self.training.outputs or self.training.whole.started):
             error("missing-layers", "the net has no layers", spec.place, "add a chain, such as: dense 10 -> softmax")
-        if self.trains and spec.loss is None:
+        if self.trains and not spec.losses:
             help = "say what training minimises, such as: loss mse; or export alone: targets inference"
             error("missing-loss", "the net has no loss", spec.place, help)
-        if self.trains and spec.updater is None:
+        lacking = [loss for loss in spec.losses if not loss.updater]
+        if self.trains and spec.updater is None and len(spec.losses) < 2 and (lacking or not spec.losses):
             help = "say how weights move, such as: updater adam; or export alone: targets inference"
             error("missing-updater", "the net has no updater", spec.place, help)
+        elif self.trains and spec.updater is None:
+            for loss in lacking:
+                help = "say how it moves weights: with adam, or by an updater sentence for all losses"
+                error("missing-updater", f"{called(loss)} has no updater", loss.place, help)
 
     # Losses and metrics -----------------------------------------------------------------------------------------------
 
@@ -124,23 +133,9 @@ class _Assembly:
             self.inputs[name] = self.judged.builder.input("prediction", called, tensor.type)
         return self.inputs[name]
 
-    def _training_programs(self) -> dict[str, Program]:
-        assert self.spec.loss is not None
-        expr = self.spec.loss.value
-        programs: dict[str, Program] = {}
-        for target in self.spec.of("target"):
-            # Every function of a batch takes all of it, also what only the loss or only a metric looks at.
-            self.seen.target(target)
-            self.judged.target(target)
-        try:
-            results = self._penalised(self._mean_loss(self.seen, expr))
-            programs["loss"] = prune(self.training.builder.program("loss", results))
-            values = {"loss": self._mean_loss(self.judged, expr)}
-        except NotConstantError:
-            return {}
-        if "penalty" in results:
-            penalty = prune(self.training.builder.program("penalty", {"penalty": results["penalty"]}))
-            programs["penalty"] = replace(penalty, inputs=penalty.of("weight"))
+    def _training_programs(self, losses: Losses) -> dict[str, Program]:
+        """The programs of the losses and of the metrics beside them, where the net trains."""
+        values = dict(losses.values)
         for item in self.spec.metrics:
             try:
                 name, value = self.judged.metric(item)
@@ -149,35 +144,8 @@ class _Assembly:
             if name in values:
                 self.report.error("duplicate-name", f"the metric {name} stands twice", item.place, "keep one of them")
             values[name] = value
-        programs["metrics"] = self.judged.builder.program("metrics", values)
-        return programs
-
-    def _mean_loss(self, comparison: Comparison, expr: Expr) -> Tensor:
-        comparison.builder.section, comparison.builder.origin = Section("loss"), (expr.place,)
-        losses = comparison.loss(expr)
-        if isinstance(expr, Binary):
-            losses = losses.named("weighted")
-        return mean(losses, axes=(0,), keepdims=False).named("loss")
-
-    def _penalised(self, loss: Tensor) -> dict[str, Tensor]:
-        """The loss, and apart from each other what l1 and l2 add and the data's own loss where they add something."""
-        terms: list[Tensor] = []
-        self.training.builder.section = Section("l1 and l2")
-        inputs = {i.name: Tensor(self.training.builder, i.value) for i in self.training.builder.inputs}
-        for info in self.training.weights.values():
-            w = inputs[info.name]
-            axes = tuple(range(len(info.shape)))
-            if info.l2:
-                terms.append(0.5 * info.l2 * total(square(w), axes=axes, keepdims=False))
-            if info.l1:
-                terms.append(info.l1 * total(absolute(w), axes=axes, keepdims=False))
-        if not terms:
-            return {"loss": loss}
-        penalty = terms[0]
-        for term in terms[1:]:
-            penalty = penalty + term
-        penalty = penalty.named("penalty")
-        return {"loss": (loss.named("data_loss") + penalty).named("loss"), "data_loss": loss, "penalty": penalty}
+        metrics = self.judged.builder.program("metrics", values)
+        return {**losses.programs, "metrics": metrics} if self.trains else {}
 
     def _compared(self, outputs: list[Tensor]) -> Program | None:
         """The program whose results the metrics look at, where these are not just the outputs."""
@@ -190,7 +158,7 @@ class _Assembly:
             ranks = {by_value[value]: rank for rank, value in enumerate(order)}
             program.inputs.sort(key=lambda i: ranks.get(i.value, len(ranks)))
             return None
-        return prune(builder.program("compared", {name or "prediction": t for name, t in tensors.items()}))
+        return _asking(builder.program("compared", {name or "prediction": t for name, t in tensors.items()}))
 
     def _find(self, name: str) -> Tensor:
         tensor = self.predicting.current if name == LAST else self.predicting.values[name]
@@ -200,27 +168,52 @@ class _Assembly:
     # Outputs and tables -----------------------------------------------------------------------------------------------
 
     def _outputs(self) -> list[tuple[Output, Tensor]]:
-        found = {name: t for name, t in self.predicting.outputs.items() if t is not None}
+        found = self._exported()
+        if not self.predicting.outputs and any(tensor.type.dtype == "i64" for tensor in found.values()):
+            message, help = "the last chain gives the ids of a category", "put onehot or embedding into it"
+            self.report.error("ids-mismatch", message, self.spec.chains[-1].place, help)
+        outputs = [(self._output(name, tensor), tensor) for name, tensor in found.items()]
+        self.thresholds.rest([*(self.predicting.outputs or found)])
+        self.predicting.states |= self.thresholds.states
+        return outputs
+
+    def _exported(self) -> dict[str, Tensor]:
         if not self.predicting.outputs and self.predicting.current is not None:
-            found = {self._implied_name(): self.predicting.current}
-        return [(Output(n, t.type, self._target_of(t), self.predicting.docs.get(n, "")), t) for n, t in found.items()]
+            return {self._implied_name(): self.predicting.current}
+        return {name: t for name, t in self.predicting.outputs.items() if t is not None}
+
+    def _output(self, name: str, tensor: Tensor) -> Output:
+        target = self._target_of(tensor)
+        # Where something else is at fault, a loss may be it that would have said what is predicted.
+        told = target is not None or not self.report.failed
+        threshold = self.thresholds.of(name, tensor.type, target) if told else None
+        return Output(name, tensor.type, target, self.predicting.docs.get(name, ""), threshold)
+
+    def _threshold(self, name: str, target: Field | None) -> Threshold | None:
+        """The threshold of what a metric looks at, where that is an output with one."""
+        value = self._find(name).value
+        names = [n for n, t in self._exported().items() if t.value is value] if target else []
+        found = (self.thresholds.of(n, self._find(name).type, target) for n in names)
+        return next((each for each in found if each is not None), None)
 
     def _implied_name(self) -> str:
-        targets = self.spec.of("target")
+        targets = self.spec.targets
         if len(targets) == 1:
             return targets[0].name
-        return self.spec.chains[-1].name or "output"
+        return self.spec.last_name or "output"
 
     def _target_of(self, tensor: Tensor) -> Field | None:
         for name, target in self.judged.pairs:
-            if self._find(name).value is tensor.value:
+            found = self.predicting.current if name == LAST else self.predicting.values.get(name)
+            if found is not None and found.value is tensor.value:  # one at fault predicts nothing
                 return target
         return None
 
     def _unused(self) -> None:
         used = self.training.used | set(self.seen.used) | set(self.judged.used)
         used |= {target.name for _, target in (*self.seen.pairs, *self.judged.pairs)}
-        last = self.spec.chains[-1].name if self.spec.chains else None
+        used.add(self.spec.train["sample_weight"])
+        last = self.spec.last_name
         if not self.predicting.outputs and last:
             used.add(last)
         if not self.report.failed:
@@ -263,8 +256,22 @@ class _Assembly:
             self.report.error("too-large", message, largest.section.place, help)
 
 
+# For how many rows it is told what training takes where it looks at all of them at once.
+ALL_ROWS = 1000
+
+
 def memory_needed(net: Net) -> int:
     """Bytes that training takes, about: weights, gradients, updater state, and two copies of a batch's values."""
     weights = sum(count(w.shape) for w in net.weights.values())
     values = sum(count(layer.type.shape) for layer in net.layers) + sum(count(f.shape) for f in net.inputs)
-    return 4 * (weights * (2 + len(net.moments)) + 2 * values * net.train["batch"])
+    moments = sum(count(net.weights[w].shape) * len(loss.updater.moments) for loss in net.losses for w in loss.trained)
+    if net.solver:
+        remembered = net.losses[0].updater.remembered(sum(count(net.weights[w].shape) for w in net.trained))
+        return 8 * (3 * weights + sum(map(count, remembered.values())) + 2 * values * ALL_ROWS)
+    return 4 * (2 * weights + moments + 2 * values * net.train["batch"])
+
+
+def _asking(program: Program) -> Program:
+    """The program, pruned, that asks for nothing that it does not need."""
+    program = prune(program)
+    return replace(program, inputs=tuple(i for i in program.inputs if i.value in program.uses))

@@ -6,34 +6,40 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .advice import activation_for, either, ending, instead, needed
 from .constants import NotConstantError
-from .ir import Builder, Tensor
-from .net import Field
+from .decisions import decided
+from .ir import Builder, Tensor, Value
+from .kinds import NUMBERS
+from .net import Field, Threshold
 from .ops import broadcast_like
 from .options import bind, word_or_fail
 from .resolve import Spec
 from .source import Place
 from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Text, Unary
-from .types import BATCH, BINARY, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, count, show_shape
-from .words import Word, find
+from .types import BATCH, UNIT, Domain, Shape, show_shape
+from .words import Word, WordError
 
 # The name of the last chain's value where a loss or a metric does not say what it looks at.
 LAST = ""
 
-# What the kinds of target hold that are numbers.
-VALUES = {"binary": BINARY, "unit": UNIT, "positive": POSITIVE, "f32": REAL}
-
 Lookup = Callable[[str, Place], Tensor | None]
+Rule = Callable[[str, Field | None], Threshold | None]
 
 
 @dataclass
 class Comparison:
-    """Evaluates losses and metrics over tensors that `lookup` finds by name; LAST finds the last chain's value."""
+    """Evaluates losses and metrics over tensors that `lookup` finds by name; LAST finds the last chain's value.
+
+    `rule` gives the threshold of a prediction beside its target, where it has one.
+    """
 
     spec: Spec
     builder: Builder
     lookup: Lookup
     targets: dict[str, Tensor]
+    rule: Rule = lambda name, target: None
+    decisions: dict[tuple[Value, str], Tensor] = field(default_factory=lambda: {})
     used: list[str] = field(default_factory=lambda: [])
     pairs: list[tuple[str, Field]] = field(default_factory=lambda: [])
 
@@ -48,12 +54,12 @@ class Comparison:
         return result
 
     def metric(self, expr: Expr) -> tuple[str, Tensor]:
-        """A metric's name and value."""
+        """A metric's name, with its options and what it compares where the spec gives them, and its value."""
         if not isinstance(expr, Name | Call):
             raise self._fail("bad-loss", "a metric is a word, or a word with what it compares", expr.place)
         value, names = self._compared("metric", expr)
         word = expr.id if isinstance(expr, Name) else expr.word
-        found = find("metric", word)
+        found = self.spec.scope.find("metric", word)
         return "_".join([found.name if found else word, *names]), value
 
     def _loss(self, expr: Expr) -> Tensor | float:
@@ -64,7 +70,7 @@ class Comparison:
                 return -self._loss(expr.operand)
             case Binary() if expr.op in "+-*/^":
                 return self._combine(expr)
-            case Name() if expr.id in self.spec.scope.constants and not find("loss", expr.id):
+            case Name() if expr.id in self.spec.scope.constants and not self.spec.scope.find("loss", expr.id):
                 return self._number(expr)
             case Name() | Call():
                 return self._compared("loss", expr)[0]
@@ -99,7 +105,7 @@ class Comparison:
     def _compared(self, kind: str, expr: Name | Call) -> tuple[Tensor, list[str]]:
         """The value of a loss or metric word, and the names that it was given."""
         name, place = (expr.id, expr.place) if isinstance(expr, Name) else (expr.word, expr.word_place)
-        if name in self.spec.places and not find(kind, name):
+        if name in self.spec.places and not self.spec.scope.find(kind, name):
             message, help = (
                 f"{name} is a name of the spec, and no {kind}",
                 f"write what compares it, such as mse(p, {name})",
@@ -111,11 +117,26 @@ class Comparison:
         keyed = [a for a in arguments if a.key]
         options = bind(word.name, {}, keyed, expr.place, self.spec.scope, word.options, word.example)
         p, y, target = self._given(word, given, expr.place) if given else self._implied(word, expr.place)
-        self._check(word, p, y, target, expr.place)
-        return word.function(p, y, **options), [a.value.id for a in given if isinstance(a.value, Name)]
+        try:
+            self._check(word, p, y, target, options, expr.place)
+            if word.decides:
+                p = self._decided(p, y, given[0].value if given else None, target)
+            value = word.function(p, y, **options)
+        except WordError as error:
+            raise self._fail(error.code, error.message, expr.place, error.help) from None
+        chosen = [str(options[a.key]) for a in keyed if a.key and isinstance(options[a.key], int)]
+        return value, [*chosen, *(a.value.id for a in given if isinstance(a.value, Name))]
+
+    def _decided(self, p: Tensor, y: Tensor, name: Expr | None, target: Field | None) -> Tensor:
+        """The decision that a prediction comes to, which all metrics share."""
+        key = p.value, y.type.dtype
+        if key not in self.decisions:
+            threshold = self.rule(name.id if isinstance(name, Name) else LAST, target)
+            self.decisions[key] = decided(p, threshold, y.type.dtype == "i64")
+        return self.decisions[key]
 
     def _implied(self, word: Word, place: Place) -> tuple[Tensor, Tensor, Field | None]:
-        targets = self.spec.of("target")
+        targets = self.spec.targets
         if len(targets) != 1:
             found = f"there are {len(targets)} targets" if targets else "there is no target"
             message = f"{word.name} alone compares the last chain's value with the only target, and {found}"
@@ -128,6 +149,7 @@ class Comparison:
             message = f"{word.name} compares two things: a prediction, by its name, and its target"
             raise self._fail("bad-loss", message, place, f"write {word.name}(prediction, target)")
         name, second = given[0].value, given[1].value
+        self._look_at_order(word, name, second)
         target = self.spec.fields.get(second.id) if isinstance(second, Name) else None
         if target is not None and target.role == "target":
             return self._with_target(word, name.id, target, name.place, place)
@@ -139,6 +161,15 @@ class Comparison:
             raise self._fail("bad-loss", "a target is named, or a number", second.place, help)
         return p, broadcast_like(self.builder.constant(self._number(second)), p), None
 
+    def _look_at_order(self, word: Word, first: Name, second: Expr) -> None:
+        """The target comes second."""
+        field = self.spec.fields.get(first.id)
+        if field is None or field.role != "target":
+            return
+        message = f"{first.id} is a target, and the prediction comes first"
+        other = second.id if isinstance(second, Name) and second.id not in self.targets else "prediction"
+        raise self._fail("bad-loss", message, first.place, f"write {word.name}({other}, {first.id})")
+
     def _with_target(
         self, word: Word, name: str, target: Field, named: Place, place: Place
     ) -> tuple[Tensor, Tensor, Field]:
@@ -146,17 +177,23 @@ class Comparison:
         self.pairs.append((name, target))
         if target.name in self.spec.faulty:
             raise NotConstantError
+        if target not in self.spec.targets:
+            message = f"{target.name} holds the weights of the examples (sample_weight), and is nothing to predict"
+            raise self._fail("bad-loss", message, place, "compare with another target")
         if target.kind not in word.targets:
             message = (
-                f"{word.name} takes a target of type {_either(word)}, but the target {target.name} is {target.kind}"
+                f"{word.name} takes a target of type {either(word)}, but the target {target.name} is {target.kind}"
             )
-            raise self._fail("target-mismatch", message, place, TARGET_HELP.get((word.kind, target.kind)))
+            raise self._fail("target-mismatch", message, place, instead(word, target.kind))
         return self._prediction(name, named), self.target(target), target
 
     def _prediction(self, name: str, place: Place) -> Tensor:
         value = self.lookup(name, place)
         if value is None:
             raise NotConstantError
+        if value.type.dtype == "i64":
+            message = f"{name} is a category, whose values are ids and not numbers"
+            raise self._fail("ids-mismatch", message, place, "compare what onehot or embedding makes of it")
         if name not in self.used:
             self.used.append(name)
         return value
@@ -169,64 +206,42 @@ class Comparison:
 
     # Checks -----------------------------------------------------------------------------------------------------------
 
-    def _check(self, word: Word, p: Tensor, y: Tensor, target: Field | None, place: Place) -> None:
-        if target is None and not any(y.type.domain.within(VALUES[k]) for k in word.targets if k in VALUES):
+    def _check(
+        self, word: Word, p: Tensor, y: Tensor, target: Field | None, options: dict[str, Any], place: Place
+    ) -> None:
+        if target is None and not any(y.type.domain.within(NUMBERS[k]) for k in word.targets if k in NUMBERS):
             low, high = y.type.domain.low, y.type.domain.high
             found = f"this is {low:g}" if low == high else f"this value lies in {y.type.domain}"
-            message = f"{word.name} takes a target of type {_either(word)}, but {found}"
-            kinds = " or ".join(str(VALUES[k]) for k in word.targets if k in VALUES)
-            raise self._fail("target-mismatch", message, place, f"compare with values in {kinds}")
+            message = f"{word.name} takes a target of type {either(word)}, but {found}"
+            domains = {NUMBERS[k]: None for k in word.targets if k in NUMBERS}
+            widest = [str(d) for d in domains if not any(d.within(other) for other in domains if other != d)]
+            raise self._fail("target-mismatch", message, place, f"compare with values in {' or '.join(widest)}")
+        needs = word.needs(target.kind if target else None)
         expected = target.predicted if target else y.shape
+        if word.predicts:
+            expected = word.predicts(expected, **options)
         # A softmax over one output is told where it stands; here the domain says more than the shape.
-        if not p.type.domain.within(word.prediction):
-            raise self._domain(word, p, expected, place)
+        if not p.type.domain.within(needs):
+            raise self._domain(word, needs, p, expected, place)
         if p.shape != expected:
             what = f"the target {target.name}" if target else "what it is compared with"
             message = f"the prediction is {show_shape(p.shape)}, but {what} needs {show_shape(expected)}"
-            raise self._fail("shape-mismatch", message, place, _ending(expected, p.type.domain))
-        if not target and word.prediction.simplex is not None and y.type.domain.simplex is None:
+            help = ending(expected, needs, p.type)
+            raise self._fail("shape-mismatch", message, place, help if target or not word.predicts else None)
+        if not target and needs.simplex is not None and y.type.domain.simplex is None:
             message = f"{word.name} compares probabilities, but its second value is {y.type.domain}"
             raise self._fail("domain-mismatch", message, place, "end its chain with softmax")
 
-    def _domain(self, word: Word, p: Tensor, expected: Shape, place: Place) -> NotConstantError:
-        message = f"{word.name} needs {_needed(word)}, but the prediction lies in {p.type.domain}"
-        if word.prediction.simplex is None:
-            return self._fail("domain-mismatch", message, place, "end the chain with sigmoid")
-        if p.type.domain.within(UNIT):
-            message = f"{word.name} needs {_needed(word)}, but these are independent: each lies in {p.type.domain}"
-        # With one number an example, softmax would only lead to the next error.
-        if expected[-1] == 1:
-            return self._fail("domain-mismatch", message, place, "of one number, sigmoid and xent, or mse, tell more")
-        help = "end the chain with softmax" if p.shape == expected else _ending(expected, SIMPLEX)
+    def _domain(self, word: Word, needs: Domain, p: Tensor, expected: Shape, place: Place) -> NotConstantError:
+        message = f"{word.name} needs {needed(needs)}, but the prediction lies in {p.type.domain}"
+        activation = activation_for(needs)
+        help = f"end the chain with {activation}" if activation else None
+        if needs.simplex is not None:
+            if p.type.domain.within(UNIT):
+                message = f"{word.name} needs {needed(needs)}, but these are independent: each lies in {p.type.domain}"
+            if p.shape != expected or expected[-1] == 1:
+                help = ending(expected, needs, p.type)
         return self._fail("domain-mismatch", message, place, help)
 
     def _fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:
         return self.spec.scope.fail(code, message, place, help)
-
-
-TARGET_HELP = {
-    ("loss", "class"): "classes go with softmax and mcxent",
-    ("loss", "f32"): "numbers go with mse or mae; declare the target binary or class if it is one",
-    ("metric", "class"): "classes go with accuracy and f1",
-    ("metric", "f32"): "numbers go with mae, rmse and r2",
-}
-
-
-def _needed(word: Word) -> str:
-    return str(word.prediction) if word.prediction.simplex is not None else f"values in {word.prediction}"
-
-
-def _either(word: Word) -> str:
-    """The kinds of target that a word takes."""
-    *kinds, last = [k for k in ("class", "binary", "unit", "positive", "f32") if k in word.targets]
-    return f"{', '.join(kinds)} or {last}" if kinds else last
-
-
-def _ending(expected: Shape, domain: Domain) -> str:
-    """How a chain ends that gives this shape, and values as it gives now."""
-    sizes = [str(d) for d in expected[1:]]
-    total = count(expected)
-    shape = f"dense {total}" if len(sizes) == 1 else f"flatten -> dense {total} -> reshape [{', '.join(sizes)}]"
-    if domain.simplex is not None:
-        return f"end the chain with {shape} -> softmax"
-    return f"end the chain with {shape} -> sigmoid" if domain.within(UNIT) else f"end the chain with {shape}"

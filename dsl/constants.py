@@ -63,7 +63,7 @@ def evaluate(
 
     match expr:
         case Number():
-            return _checked(expr, lambda: expr.value, report)
+            return checked(expr, lambda: expr.value, report)
         case Text() | Boolean():
             return expr.value
         case Window():
@@ -74,10 +74,10 @@ def evaluate(
             return _named(expr, names, report, declared)
         case Unary():
             operand = value(expr.operand)
-            return _checked(expr, lambda: _negate(expr.op, operand), report)
+            return checked(expr, lambda: negate(expr.op, operand), report)
         case Binary():
             left, right = value(expr.left), value(expr.right)
-            return _checked(expr, lambda: _combine(expr.op, left, right), report)
+            return checked(expr, lambda: combine(expr.op, left, right), report)
         case _:
             report.error("not-constant", "this is not a constant", expr.place, "write a number, or the name of a let")
             raise NotConstantError
@@ -104,7 +104,8 @@ def _number(value: Constant) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _negate(op: str, value: Constant) -> Constant:
+def negate(op: str, value: Constant) -> Constant:
+    """What a unary operator makes of a constant; TypeError where it has no meaning."""
     if op == "not":
         return not value
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -112,7 +113,8 @@ def _negate(op: str, value: Constant) -> Constant:
     return -value
 
 
-def _combine(op: str, left: Constant, right: Constant) -> Constant:
+def combine(op: str, left: Constant, right: Constant) -> Constant:
+    """What a binary operator makes of two constants; TypeError where it has no meaning."""
     if op not in OPERATORS:
         raise TypeError(f"{op} has no meaning between constants")
     if op in "+-*/^<=>=" and not (_number(left) and _number(right)):
@@ -120,7 +122,8 @@ def _combine(op: str, left: Constant, right: Constant) -> Constant:
     return OPERATORS[op](left, right)
 
 
-def _checked(expr: Expr, compute: Callable[[], Constant], report: Report) -> Constant:
+def checked(expr: Expr, compute: Callable[[], Constant], report: Report) -> Constant:
+    """A computed constant; NotConstantError, after a diagnostic, where it has no value or is too large."""
     try:
         value = compute()
     except (TypeError, ValueError) as error:

@@ -44,9 +44,15 @@ class Report:
         self._uses: tuple[Place, ...] = ()
 
     @contextmanager
-    def used(self, place: Place) -> Generator[None]:
-        """What is added meanwhile lies in a definition that is used at a place."""
-        before, self._uses = self._uses, (place, *self._uses)
+    def used(self, *places: Place) -> Generator[None]:
+        """What is added meanwhile lies in a definition that is used at these places, the innermost first."""
+        with self.at((*places, *self._uses)):
+            yield
+
+    @contextmanager
+    def at(self, uses: tuple[Place, ...]) -> Generator[None]:
+        """What is added meanwhile has these uses, whatever is being run."""
+        before, self._uses = self._uses, uses
         try:
             yield
         finally:
@@ -60,12 +66,17 @@ class Report:
         """Add a warning, which does not stop a build."""
         self._add(Diagnostic(code, message, place, help, "warning"))
 
+    def adopt(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add diagnostics that were made elsewhere."""
+        for diagnostic in diagnostics:
+            self._add(diagnostic)
+
     def _add(self, diagnostic: Diagnostic) -> None:
         assert diagnostic.code in CODES, diagnostic.code
         # A fault of a definition is told once, with its first use.
         if diagnostic not in self._known:
             self._known.add(diagnostic)
-            self.diagnostics.append(replace(diagnostic, uses=self._uses))
+            self.diagnostics.append(replace(diagnostic, uses=(*diagnostic.uses, *self._uses)))
 
     @property
     def failed(self) -> bool:
@@ -114,8 +125,11 @@ def render(diagnostic: Diagnostic) -> str:
     lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
     if diagnostic.place is not None:
         lines += _excerpt(diagnostic.place)
-        for use in diagnostic.uses:
-            lines += _excerpt(use, "used in ")
+        uses = diagnostic.uses
+        shown = uses if len(uses) <= USES_SHOWN else uses[: USES_SHOWN - 1]
+        lines += [line for use in shown for line in _excerpt(use, "used in ")]
+        if len(shown) < len(uses):
+            lines += [f"   ... and {len(uses) - USES_SHOWN} more uses", *_excerpt(uses[-1], "used in ")]
     elif diagnostic.where:
         lines.append(f"  --> {diagnostic.where}")
     if diagnostic.help:
@@ -123,6 +137,8 @@ def render(diagnostic: Diagnostic) -> str:
     return "\n".join(lines)
 
 
+# Of more uses than these, the outermost and the innermost are shown.
+USES_SHOWN = 4
 # A line longer than this is shown as a window around the caret.
 EXCERPT_WIDTH = 100
 

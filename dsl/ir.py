@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from .section import Section
 from .source import Place
-from .types import Shape, Type, broadcast, count, point
+from .types import Domain, Shape, Type, broadcast, count, point
 
 
 @dataclass(eq=False)
@@ -26,31 +27,6 @@ class Value:
     type: Type
     hint: str = ""
     gradient_of: Value | None = None
-
-
-@dataclass(eq=False)
-class Section:
-    """A layer, or another part of the net that gets a heading on the page; layers with weights are numbered."""
-
-    title: str
-    place: Place | None = None
-    number: int | None = None
-    name: str | None = None
-
-    @property
-    def label(self) -> str:
-        """How a backward section calls it."""
-        return self.name or (str(self.number) if self.number is not None else self.title)
-
-    @property
-    def suffix(self) -> str:
-        """What the names of its weights and values end in: its name, or its number."""
-        return f"_{self.name}" if self.name else str(self.number or "")
-
-    @property
-    def heading(self) -> str:
-        """The heading of its forward section."""
-        return f"{self.number}  {self.title}" if self.number is not None else self.title
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +211,11 @@ class Tensor:
     def named(self, hint: str) -> Tensor:
         """The same tensor, with the name that a reader would expect."""
         self.value.hint = hint
+        return self
+
+    def within(self, domain: Domain) -> Tensor:
+        """The same new tensor, known to lie in a domain that the intervals of its parts do not tell."""
+        self.value.type = replace(self.type, domain=self.type.domain.meet(domain))
         return self
 
     def __add__(self, other: Operand) -> Tensor:

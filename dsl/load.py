@@ -10,9 +10,11 @@ from .assemble import assemble
 from .constants import Constant, NotConstantError, evaluate
 from .diagnostics import Report, SpecError, refuse
 from .net import Net
-from .parse import SIZE_LIMIT, parse
+from .parse import parse
 from .resolve import resolve
 from .source import Place, Source
+from .spec_file import read_text
+from .structure import Lowering
 from .syntax import Let, Name
 
 __all__ = ["check", "defined", "load", "load_text", "vocabulary"]
@@ -44,28 +46,6 @@ def load_text(
     return net
 
 
-def read_text(path: Path) -> str:
-    """The text of a spec file; SpecError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            # What is longer than any spec may be is refused by parse, and need not be read to its end.
-            return decoded(file.read(4 * SIZE_LIMIT + 4), str(path))
-    except OSError as error:
-        help = "give the path of a .net file, or - for standard input"
-        raise refuse("unreadable", f"{path} cannot be read: {error.strerror}", help) from None
-
-
-def decoded(data: bytes, name: str) -> str:
-    """The text of a spec; SpecError where it is not UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if len(data) > 4 * SIZE_LIMIT:
-            return data.decode("utf-8-sig", "replace")
-        message = f"{name} is not UTF-8: byte {error.start:,} is {data[error.start]:#04x}"
-        raise refuse("unreadable", message, "a spec is text; save it as UTF-8") from None
-
-
 def check(
     source: Source,
     defines: Mapping[str, str] | None = None,
@@ -81,8 +61,11 @@ def check(
         report.diagnostics[:0] = error.diagnostics
         return None, report
     spec = resolve(tree, values, folder, report, Place(source, 0, 0))
-    if any(d.code == "not-yet" for d in report.diagnostics) or not (spec.name or spec.chains or spec.fields):
+    if any(d.code == "not-yet" for d in report.diagnostics):
         # The rest of such a spec leans on what is not there; more errors would only mislead.
+        return None, report
+    if not (spec.name or spec.chains or spec.fields):
+        Lowering(spec, "predict").run()  # which checks what a library defines
         return None, report
     return assemble(spec, source, {k: v for k, v in values.items() if v is not None}, memory), report
 

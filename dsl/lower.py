@@ -1,40 +1,34 @@
-"""Chains to equations: each word is run within the net under construction."""
+"""One link of a chain to equations: its word is run within the net under construction."""
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import syntax
 from .constants import NotConstantError
+from .constraints import asked_for
 from .diagnostics import Report
-from .ir import Builder, Input, Section, Tensor, Value
+from .disturb import disturbed
+from .field_sentence import LARGEST_EXAMPLE, MOST_AXES
+from .frame import Frame, Level, array_name
+from .ir import Builder, Tensor, Value
 from .net import StateInfo, WeightInfo
 from .ops import cast
 from .options import bind
-from .resolve import LARGEST_EXAMPLE, MOST_AXES, Spec
+from .resolve import Spec
+from .section import Section
+from .settings import Labels, Settings
 from .source import Place
-from .syntax import Argument, Chain, Link, Name
-from .types import REAL, Domain, Shape, Type, count
-from .unknown import unknown_name, unknown_word
-from .words import Context, Fresh, Init, Kind, Law, Learn, Option, Word, WordError, find, within
+from .syntax import Argument, Link, Name
+from .types import REAL, Domain, Shape, Type, count, show_shape
+from .universal import UNIVERSAL, Held, idle
+from .unknown import unknown_name
+from .words import Context, Fresh, Init, Law, Learn, Scheduled, Word, WordError
 
-# Options that every layer with weights takes.
-UNIVERSAL = {
-    o.name: o
-    for o in (
-        Option("l1", Kind("real", "a number of at least 0", 0), 0.0, False),
-        Option("l2", Kind("real", "a number of at least 0", 0), 0.0, False),
-        Option("frozen", Kind("flag", "true or false"), False, False),
-        Option("name", Kind("identifier", "a name"), None, False),
-    )
-}
 # The weights of a model fit into one file of ONNX, which is a protocol buffer of less than 2 GiB.
 LARGEST_MODEL = 2**31 - 2**24
-
-LATER_OPTIONS = ("lr_scale", "max_norm", "weight_decay", "dropconnect")
 
 
 @dataclass
@@ -45,39 +39,45 @@ class _Use:
     section: Section
     options: dict[str, Any]
     made: int = 0
-    weights: int = 0
+    turn: int = 0
+    weights: tuple[Held, ...] = ()
     inits: tuple[Init, ...] = ()
 
 
-class Lowering(Context):
-    """Runs the chains of a spec in one mode: "train", "predict", or "fit", which learns statistics from data.
+@dataclass(frozen=True)
+class _Made:
+    """A weight, and the use of its part that made it."""
 
-    `values` maps a name to its tensor, or to None where it is at fault. `keys` gives each chain's last value a name.
-    """
+    name: str
+    tensor: Tensor
+    level: Level
+
+
+class Layers(Context):
+    """Runs words in one mode: "train", "predict", or "fit", which learns statistics from data."""
 
     def __init__(self, spec: Spec, mode: str):
         self.spec, self.mode = spec, mode
         self.builder = Builder()
-        self.values: dict[str, Tensor | None] = {}
-        self.current: Tensor | None = None
-        self.started = False
-        self.outputs: dict[str, Tensor | None] = {}
-        self.docs: dict[str, str] = {}
+        places = {name: place for name, place in spec.places.items() if name not in spec.parts}
+        self.whole = self.frame = Frame(spec.scope, Level(names=set(spec.parts)), places=places)
         self.weights: dict[str, WeightInfo] = {}
         self.states: dict[str, StateInfo] = {}
         self.learned_values: dict[str, Tensor] = {}
         self.sections: list[tuple[Section, Tensor]] = []
-        self.used: set[str] = set()
         self.names: set[str] = set(spec.places)
         self.word = self.previous = ""
-        self._numbers = self._bytes = 0
-        # The largest weight so far, and where it is.
-        self._largest = 0, spec.place
-        self._layer_names: set[str | None] = set()
-        # The values that depend on weights, and how many inputs and equations were looked at for them.
+        self._made: dict[tuple[tuple[str, ...], int | None, str], _Made] = {}
+        self._bytes = 0
+        # The largest weight so far, and its layer.
+        self._largest = 0, Section("", spec.place)
+        # The values that depend on weights or noise, and how many inputs and equations were looked at for them.
         self._weighted: set[Value] = set()
         self._looked = 0, 0
         self._tried: set[tuple[Init, Shape]] = set()
+        self.settings = Settings(self.builder, spec.scope, spec.train["epochs"], Labels.fresh())
+        # How many uses of a word have a schedule.
+        self._timed: dict[str, int] = {}
 
     @property
     def training(self) -> bool:
@@ -89,118 +89,29 @@ class Lowering(Context):
         """Where faults are reported."""
         return self.spec.scope.report
 
-    def run(self) -> Lowering:
-        """Lower every chain."""
-        for given in self.spec.of("input"):
-            tensor = self.builder.input("example", given.name, given.type)
-            self.values[given.name] = None if given.name in self.spec.faulty else tensor
-        with within(self):
-            for sentence in self.spec.chains:
-                self._sentence(sentence)
-        self.builder.section, self.builder.origin = None, ()
-        # Only training draws, and weights are called the same in every mode: so draws get their names last.
-        self.builder.inputs = [self._named(i) if i.role == "draw" else i for i in self.builder.inputs]
-        return self
-
-    def _named(self, draw: Input) -> Input:
-        name = draw.value.hint = self._fresh(draw.name)
-        return replace(draw, name=name)
-
-    def _sentence(self, sentence: Chain | syntax.Output) -> None:
-        if isinstance(sentence, Chain):
-            self.current = self._chain(sentence, sentence.name)
-            self.started = True
-            if sentence.name:
-                self.values[sentence.name] = self.current
-            return
-        if sentence.chain is None:
-            value = self.value(sentence.name, sentence.name_place)
-            if sentence.name in self.outputs:
-                message = f"{sentence.name} is already an output"
-                self.report.error("duplicate-sentence", message, sentence.place, "keep one of them")
-        else:
-            value = self._chain(sentence.chain, sentence.name)
-            self.values[sentence.name] = value
-        self.used.add(sentence.name)
-        self.outputs[sentence.name] = value
-        self.docs[sentence.name] = sentence.doc
-
     def value(self, name: str, place: Place) -> Tensor | None:
         """The tensor of a name; None, after a diagnostic, where there is none."""
-        self.used.add(name)
-        if name not in self.values:
-            known = [n for n, value in self.values.items() if value is not None]
-            message, help = unknown_name(name, self.spec, known)
+        frame = self.frame.holding(name)
+        if frame is None:
+            frame = self.frame
+            message, help = unknown_name(name, self.spec, frame)
             self.report.error("unknown-name", message, place, help)
-            self.values[name] = None
-        return self.values[name]
+            frame.values[name] = None
+        frame.used.add(name)
+        return frame.values[name]
 
-    # Chains -----------------------------------------------------------------------------------------------------------
-
-    def _chain(self, chain: Chain, name: str | None) -> Tensor | None:
-        links = list(chain.links)
-        first = links[0]
-        if not first.arguments and first.word in self.spec.places | self.values and not self._is_own(chain, first):
-            value = self.value(first.word, first.word_place)
-            self.previous = first.word
-            links = links[1:]
-        else:
-            value = self._implied(first)
-        x = value
-        section: Section | None = None
-        for index, link in enumerate(links):
-            word = self._word(link)
-            if word is None or x is None:
-                x = None
-                self._rest(word, link)
-                continue
-            if section is None or word.kind == "layer":
-                section = Section(_text(link), link.place)
-            else:
-                section.title += f" -> {_text(link)}"
-            last = index == len(links) - 1
-            x = self._link(word, link, section, x, name if last else None)
-        return x
-
-    def _rest(self, word: Word | None, link: Link) -> None:
-        """Where the value is at fault, what is wrong with an argument is told all the same."""
-        with suppress(NotConstantError):
-            if word is not None:
-                self._arguments(word, link)
-
-    def _is_own(self, chain: Chain, first: Link) -> bool:
-        """Whether the first word is the very name that the chain declares, and so cannot be its source."""
-        return first.word not in self.values and chain.name == first.word
-
-    def _implied(self, first: Link) -> Tensor | None:
-        if self.started:
-            return self.current
-        inputs = self.spec.of("input")
-        if len(inputs) == 1:
-            self.previous = inputs[0].name
-            return self.value(inputs[0].name, first.place)
-        if inputs:
-            message = f"there are {len(inputs)} inputs, and this chain does not say from which it goes on"
-            help = f"begin it with a source: {inputs[0].name} -> {first.word}"
-            self.report.error("ambiguous-source", message, first.place, help)
-        return None
-
-    def _word(self, link: Link) -> Word | None:
-        word = find("layer", link.word) or find("activation", link.word)
-        if word is None:
-            message, help = unknown_word(link, self.spec, self.values)
-            self.report.error("unknown-word", message, link.word_place, help)
-        return word
+    # One link ---------------------------------------------------------------------------------------------------------
 
     def _link(self, word: Word, link: Link, section: Section, x: Tensor, name: str | None) -> Tensor | None:
-        self.builder.section, self.builder.origin = section, (link.place,)
+        self.builder.section, self.builder.origin = section, (*section.uses, link.place)
         try:
             operands, options = self._arguments(word, link)
         except NotConstantError:
             return None
         self.word, self.use = word.name, _Use(link, section, options)
-        own = {k: v for k, v in options.items() if k in word.options}
         try:
+            own = {key: self._timely(word, key, options[key]) for key in word.options}
+            self._check_ids(word, [x, *operands])
             result = word.function(x, *operands, **own)
             self._check_size(word, result)
         except WordError as error:
@@ -222,19 +133,16 @@ class Lowering(Context):
         rest: list[Argument] = []
         failed = False
         for argument in link.arguments:
-            if word.operands and argument.key is None and not isinstance(argument.value, Name):
+            named = argument.key is None and word.takes_another(len(operands))
+            if named and not isinstance(argument.value, Name):
                 message = f"{word.name} takes the names of values"
                 self.report.error("bad-option", message, argument.place, f"as in: {word.name} a, where a = ...")
                 failed = True
-            elif word.operands and argument.key is None and isinstance(argument.value, Name):
+            elif named and isinstance(argument.value, Name):
                 value = self.value(argument.value.id, argument.place)
                 failed |= value is None
                 if value is not None:
                     operands.append(value)
-            elif argument.key in LATER_OPTIONS:
-                message, help = f"this version of netc has no {argument.key}", f"take {argument.key} away"
-                self.report.error("not-yet", message, argument.key_place or argument.place, help)
-                failed = True
             else:
                 rest.append(argument)
         if word.operands and not operands and not failed:
@@ -242,10 +150,45 @@ class Lowering(Context):
             self.report.error("missing-option", message, link.place, f"as in: {word.name} a, where a = ...")
             failed = True
         keyed = UNIVERSAL if word.kind == "layer" else {}
-        options = bind(word.name, word.options, rest, link.place, self.spec.scope, keyed, word.example)
+        beside = "takes the name of one value" if word.operands else ""
+        options = bind(word.name, word.options, rest, link.place, self.frame.scope, keyed, word.example, beside)
         if failed:
             raise NotConstantError
         return operands, options
+
+    def _timely(self, word: Word, key: str, value: Any) -> Any:
+        """An option, or the value of the schedule that stands for it, which only training has."""
+        if not isinstance(value, Scheduled):
+            return value
+        if not self.training:
+            return math.nan
+        use = self.use
+        name = use.options.get("name")
+        if name is None:
+            use.turn = use.turn or self._timed.get(word.name, 0) + 1
+            self._timed[word.name] = use.turn
+            name = f"{word.name}{use.turn}"
+        label = use.section.named(f"{name}_{key}").upper()
+        return self.settings.scheduled(label, value, word.options[key].kind).named(key)
+
+    def penalty(self, weight: WeightInfo, name: str) -> Tensor | float | None:
+        """What an option such as l1 is of a weight in training; None where it is nothing."""
+        value: float | Scheduled = getattr(weight, name)
+        if not isinstance(value, Scheduled):
+            return value or None
+        section = weight.section
+        label = section.named(f"{section.name or f'layer{section.number}'}_{name}").upper()
+        return self.settings.scheduled(label, value, UNIVERSAL[name].kind).named(name)
+
+    def _check_ids(self, word: Word, values: list[Tensor]) -> None:
+        for value in values:
+            ids = value.type.dtype == "i64"
+            if ids and not word.ids:
+                message = f"{word.name} needs numbers, but {value.value.hint} is a category, whose values are ids"
+                raise WordError("ids-mismatch", message, f"put onehot or embedding before {word.name}")
+            if word.ids and not ids:
+                message = f"{word.name} takes the ids of a category, but {self.previous} gives numbers"
+                raise WordError("ids-mismatch", message, 'declare the input as a category, such as category("a", "b")')
 
     def _check_size(self, word: Word, result: Tensor) -> None:
         size, axes = count(result.shape), len(result.shape) - 1
@@ -259,9 +202,10 @@ class Lowering(Context):
         if not self.training:
             return  # where dropout draws nothing; the same text was checked in training
         for argument in [a for a in self.use.link.arguments if a.key in UNIVERSAL]:
-            if not (self.use.made if argument.key == "name" else self.use.weights):
-                message = f"{word.name} has no weights, so {argument.key} does nothing"
-                self.report.error("unknown-option", message, argument.place, f"take {argument.key} away")
+            key = str(argument.key)
+            why = "" if key == "name" and self.use.made else idle(word.name, key, self.use.weights)
+            if why:
+                self.report.error("unknown-option", f"{why}, so {key} does nothing", argument.place, f"take {key} away")
         for key, option in word.options.items():
             value = self.use.options[key]
             if option.kind.form == "init" and value is not option.default and value not in self.use.inits:
@@ -270,65 +214,113 @@ class Lowering(Context):
 
     def _hint(self, word: Word, section: Section, result: Tensor, name: str | None) -> None:
         letter = "h" if word.kind == "activation" else "z"
-        result.value.hint = name or word.gives or f"{letter}{section.suffix}"
+        result.value.hint = section.named(name or word.gives or f"{letter}{section.suffix}")
 
     # What words ask of the net ----------------------------------------------------------------------------------------
 
     def _suffix(self) -> str:
         """The layer's name or number, which it gets with its first weight."""
-        section = self.use.section
+        section, level = self.use.section, self.frame.level
         if section.number is None:
-            self._numbers += 1
-            name = self.use.options["name"]
-            section.number, section.name = self._numbers, name
-            if name is not None and name in self._layer_names:
-                message = f"{name} is already the name of a layer"
-                self.report.error("duplicate-name", message, self._place_of(name), "choose another name")
-            self._layer_names.add(name)
+            level.numbers += 1
+            section.number, section.name = level.numbers, self.use.options["name"]
+            if section.name is not None:
+                self.name_layer(section.name, self._place_of(section.name))
         return section.suffix
 
-    def weight(self, name: str, shape: Shape, init: Init, fans: tuple[int, int] | None) -> Tensor:
-        """A weight of the current layer."""
-        full = f"{name}{self._suffix()}"
+    def name_layer(self, name: str, place: Place) -> bool:
+        """Give a name to a layer, or to a use of a block, unless another of its level has it, which is reported."""
+        names = self.frame.level.names
+        taken = name in names
+        if taken:
+            message = f"{name} is already the name of a {'part' if name in self.spec.parts else 'layer'}"
+            help = "leave it away: what is repeated is numbered" if self.frame.outer else "choose another name"
+            self.report.error("duplicate-name", message, place, help)
+        names.add(name)
+        return not taken
+
+    def weight(
+        self,
+        name: str,
+        shape: Shape,
+        init: Init,
+        fans: tuple[int, int] | None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """A weight of the current layer; `own` are options that it has in the place of the layer's."""
+        use, level, suffix = self.use, self.frame.level, self._suffix()
+        options = use.options | dict(own or {})
+        use.made += 1
+        use.weights += (Held(len(shape), options["frozen"], tuple(own or ())),)
+        use.inits += (init,)
+        key = level.path, use.section.number, name
+        if key in self._made:
+            return self._again(self._made[key], shape)
+        full = array_name(use.section, name + suffix)
         while full in self.names:
             full += "_"  # the user's names win
-        use = self.use
-        use.made += 1
-        use.weights += 1
-        use.inits += (init,)
         self.names.add(full)
         sizes = tuple(d for d in shape if isinstance(d, int))
         self._check_model(shape)
         fans = fans or (sizes[0], sizes[-1])
         self._try(init, full, shape, fans)
-        penalised = len(shape) > 1
+        kind = "bias_" if len(shape) == 1 else ""
         self.weights[full] = WeightInfo(
             full,
             shape,
             init,
             fans,
-            use.options["l1"] if penalised else 0.0,
-            use.options["l2"] if penalised else 0.0,
-            use.options["frozen"],
+            options[f"{kind}l1"],
+            options[f"{kind}l2"],
+            options["frozen"],
             use.section,
             use.link.place,
+            level.parts,
+            options["lr_scale"],
+            options[f"{kind}weight_decay"],
+            options["dropconnect"] if not kind else 0.0,
+            options["weight_noise"] if not kind else 0.0,
+            asked_for(options) if not kind and not options["frozen"] else {},
         )
-        return self.builder.input("weight", full, Type("f32", shape))
+        tensor = self._seen(self.weights[full], self.builder.input("weight", full, Type("f32", shape)))
+        self._made[key] = _Made(full, tensor, level)
+        return tensor
+
+    def _seen(self, info: WeightInfo, w: Tensor) -> Tensor:
+        """The weight as its layer sees it, which in training may be disturbed."""
+        keys = ("dropconnect", "weight_noise") if self.training else ()
+        return disturbed(w, {key: self.penalty(info, key) for key in keys}, self._drawn)
+
+    def _again(self, made: _Made, shape: Shape) -> Tensor:
+        """The weight that an earlier use of the part made."""
+        assert self.frame.level.parts, made.name
+        if made.tensor.shape != shape:
+            first = made.level.uses[0].line
+            message = f"{made.name} is {show_shape(made.tensor.shape)} since the use in line {first},"
+            message += f" but here it would be {show_shape(shape)}"
+            help = "a part has one set of weights: give it values of one shape, or make it a block"
+            raise WordError("shape-mismatch", message, help)
+        info = self.weights[made.name]
+        self.weights[made.name] = replace(info, parts=tuple(dict.fromkeys((*info.parts, *self.frame.level.parts))))
+        return made.tensor
 
     def _check_model(self, shape: Shape) -> None:
-        size, place = 4 * count(shape), self.use.link.place
+        size = 4 * count(shape)
         self._bytes += size
-        self._largest = max(self._largest, (size, place), key=lambda found: found[0])
+        self._largest = max(self._largest, (size, self.use.section), key=lambda found: found[0])
         if self._bytes > LARGEST_MODEL:
             message = f"the weights take at least {self._bytes / 2**30:,.1f} GiB, and an ONNX file holds 2 GiB"
-            raise self.spec.scope.fail("too-large", message, self._largest[1], "make this layer smaller")
+            largest = self._largest[1]
+            assert largest.place is not None
+            with self.report.at(largest.uses[::-1]):
+                raise self.spec.scope.fail("too-large", message, largest.place, "make this layer smaller")
 
     def _try(self, init: Init, name: str, shape: Shape, fans: tuple[int, int]) -> None:
         """Report an initializer that does not fit the weight where the spec names it; NotConstantError then."""
         if (init, shape) in self._tried:
             return
         self._tried.add((init, shape))
-        builder = Builder()
+        builder = Builder(origin=self.builder.origin)
         fan_in, fan_out = (builder.constant(float(n), "f64") for n in fans)
         try:
             init.make(Fresh(builder, name, shape, fan_in, fan_out))
@@ -339,19 +331,25 @@ class Lowering(Context):
         """The place of the argument that gave an option its value; that of the link where there is no telling."""
         keys = [key for key, given in self.use.options.items() if given is value]
         found = [a.value.place for a in self.use.link.arguments if a.key in keys]
-        return found[0] if found else self.use.link.place
+        return found[0] if found else self.builder.origin[-1]
 
     def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
         """Statistics of x, which must not depend on weights."""
         self.use.made += 1
         if self._weighs(x):
-            message = f"{self.word} learns from the data, so no layer with weights may stand before it"
+            noise = " and no noise" if self.spec.of("noise") else ""
+            message = f"{self.word} learns from the data, so no layer with weights{noise} may stand before it"
             raise WordError("learned-from-weights", message, "move it up to the input")
+        if self.use.section.turn > 1:
+            part = self.use.section.path[0]
+            message = f"{self.word} learns from what goes in, and the part {part} is used with several values"
+            raise WordError("learned-twice", message, "put it before the part")
         shape = x.shape[1:]
         tensors: list[Tensor] = []
         found = learn(x) if self.mode == "fit" else {}
         for base, default in defaults.items():
-            name = self._fresh(f"{base}_{self.use.options['name']}" if self.use.options["name"] else base)
+            own = f"{base}_{self.use.options['name']}" if self.use.options["name"] else base
+            name = self._fresh(array_name(self.use.section, own))
             self.states[name] = StateInfo(name, shape, default)
             if self.mode == "fit":
                 tensor = cast(found[base], dtype="f32")
@@ -362,9 +360,10 @@ class Lowering(Context):
         return tensors
 
     def _weighs(self, x: Tensor) -> bool:
-        """Whether a value depends on weights; each equation is looked at once."""
-        weights = {i.value for i in self.builder.inputs[self._looked[0] :] if i.role == "weight"}
-        self._weighted |= weights
+        """Whether a value depends on weights or on noise; each equation is looked at once."""
+        noises = {noise.name for noise in self.spec.of("noise")}
+        known = self.builder.inputs[self._looked[0] :]
+        self._weighted |= {i.value for i in known if i.role == "weight" or i.name in noises}
         for equation in self.builder.equations[self._looked[1] :]:
             if not self._weighted.isdisjoint(equation.args):
                 self._weighted.update(equation.results)
@@ -374,7 +373,9 @@ class Lowering(Context):
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Random numbers of a shape, named after the layer, or after its word and a number."""
         self.use.made += 1
-        name = self.use.options["name"] or f"{self.word}1"
+        return self._drawn(array_name(self.use.section, self.use.options["name"] or f"{self.word}1"), shape, law)
+
+    def _drawn(self, name: str, shape: Shape, law: Law) -> Tensor:
         domain = Domain(0.0, 1.0, low_open=False) if law == "uniform" else REAL
         return self.builder.input("draw", name, Type("f32", shape, domain), law)
 
@@ -385,14 +386,3 @@ class Lowering(Context):
             name, number = f"{stem}{number}", number + 1
         self.names.add(name)
         return name
-
-
-# A longer title says `[...]` for its lists.
-LONGEST_TITLE = 40
-
-
-def _text(link: Link) -> str:
-    """The link as its spec writes it, with long lists left out."""
-    place = link.place
-    text = " ".join(place.source.text[place.start : place.end].split())
-    return re.sub(r"=\[.*?\](?= \w|$)", "=[...]", text) if len(text) > LONGEST_TITLE else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,12 @@ from .ir import Tensor
 from .ops import literal
 from .source import Place
 from .syntax import Argument, Binary, Boolean, Call, Expr, Items, Name, Number, Text, Unary, Window
-from .words import WORDS, Fresh, Init, Kind, Option, Word, WordError, find, names
+from .words import WORDS, Fresh, Init, Kind, Option, Scheduled, Word, WordError, find, names
 
 # Numbers that a spec may list, or take from an archive, for one weight: they are printed into the trainer.
 LARGEST_LITERAL = 65_536
+# Numbers that a spec may list for a schedule.
+LONGEST_LIST = 100
 
 # The graphs compute in float32; a number outside of its range would become infinite, or 0.
 LARGEST_REAL, SMALLEST_REAL = (float(getattr(np.finfo(np.float32), end)) for end in ("max", "tiny"))
@@ -34,6 +37,21 @@ class Scope:
     folder: str | None = None
     # What each name is that is no constant.
     declared: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    # The words that the spec itself defines, by kind and name.
+    words: dict[tuple[str, str], Word] = field(default_factory=lambda: {})
+
+    def find(self, kind: str, name: str) -> Word | None:
+        """The word of a kind: the spec's own, or the vocabulary's."""
+        return self.words.get((kind, name)) or find(kind, name)
+
+    def linked(self, name: str) -> Word | None:
+        """The layer or activation of a name: the spec's own, whichever it is, or the vocabulary's."""
+        own = self.words.get(("layer", name)) or self.words.get(("activation", name))
+        return own or find("layer", name) or find("activation", name)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all words of a kind, the spec's own first."""
+        return [*dict.fromkeys([*(name for k, name in self.words if k == kind), *names(kind)])]
 
     def number(self, expr: Expr) -> Constant:
         """The value of a constant expression."""
@@ -45,16 +63,6 @@ class Scope:
         return NotConstantError()
 
 
-@dataclass(frozen=True)
-class Rate:
-    """A rate of an updater: a number, or a schedule with its options."""
-
-    number: float | None
-    word: Word | None = None
-    options: Mapping[str, Any] = field(default_factory=lambda: {})
-    place: Place | None = None
-
-
 def bind(
     subject: str,
     table: Mapping[str, Option],
@@ -63,10 +71,11 @@ def bind(
     scope: Scope,
     keyed: Mapping[str, Option] | None = None,
     example: str = "",
+    beside: str = "",
 ) -> dict[str, Any]:
     """The options of a use, with defaults; NotConstantError, after every diagnostic, where one does not fit.
 
-    Positional arguments fill the options of `table` in order; those of `keyed` are given by name alone.
+    Positional arguments fill the options of `table`; those of `keyed` have names; `beside` is what else the word takes.
     """
     every = {**table, **(keyed or {})}
     given: dict[str, Argument] = {}
@@ -75,7 +84,7 @@ def bind(
     for argument in arguments:
         key = argument.key or next((name for name in order if name not in given), None)
         if key is None:
-            takes = f"takes {listed(order)}" if order else "takes no value"
+            takes = f"takes {listed(order)}" if order else beside or "takes no value"
             message = f"{subject} {takes}; this is one too many"
             scope.report.error("too-many-options", message, argument.place, "take it away")
             failed = True
@@ -170,14 +179,29 @@ def _describe(expr: Expr) -> str:
 
 
 def _real(use: _Use) -> float:
-    value = _plain(use)
+    return _fitting(use, use.constant())
+
+
+def _fitting(use: _Use, constant: Constant) -> float:
+    """A number within the option's bounds and float32's."""
+    value = _within(use, constant)
     if value and not SMALLEST_REAL <= abs(value) <= LARGEST_REAL:
         raise use.fail(f"{value:g} does not fit 32 bits", f"sizes go from {SMALLEST_REAL:.2g} to {LARGEST_REAL:.2g}")
     return float(value)
 
 
-def _plain(use: _Use) -> int | float:
+def _number(use: _Use) -> int | float:
+    """A number; a whole one is int."""
+    value = _real(use)
+    return int(value) if value.is_integer() and abs(value) <= LARGEST else value
+
+
+def _scalar(use: _Use) -> int | float | bool:
     value = use.constant()
+    return value if isinstance(value, bool) else _number(use)
+
+
+def _within(use: _Use, value: Constant) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise use.fail()
     kind = use.option.kind
@@ -188,12 +212,26 @@ def _plain(use: _Use) -> int | float:
 
 
 def _whole(use: _Use) -> int:
-    value = _plain(use)
+    value = _within(use, use.constant())
     if not float(value).is_integer():
         raise use.fail(f"{value:g} is not")
     if abs(value) > LARGEST:
         raise use.fail(f"{value:g} is too large", "whole numbers reach to 2^53")
     return int(value)
+
+
+def _weights(use: _Use) -> tuple[float, ...]:
+    """A list of numbers above 0."""
+    if isinstance(use.expr, Name) and use.expr.id == "balanced" and "balanced" not in use.scope.constants:
+        raise use.fail(help="write them out: n / (k * m) for a class that m of the n examples have, of k classes")
+    value = use.constant()
+    items: tuple[Any, ...] = value if isinstance(value, tuple) else ()
+    numbers = [v for v in items if isinstance(v, int | float) and not isinstance(v, bool)]
+    if not items or len(numbers) < len(items):
+        raise use.fail(help="as in [1, 5]")
+    if not all(SMALLEST_REAL <= number <= LARGEST_REAL for number in numbers):
+        raise use.fail("each is above 0, and fits 32 bits", "as in [1, 5]")
+    return tuple(map(float, numbers))
 
 
 def _flag(use: _Use) -> bool:
@@ -206,9 +244,10 @@ def _flag(use: _Use) -> bool:
 def _sizes(use: _Use) -> tuple[int, ...]:
     value = use.constant()
     items: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
-    sizes = tuple(v for v in items if isinstance(v, int) and not isinstance(v, bool) and v >= 1)
+    low = use.option.kind.low
+    sizes = tuple(v for v in items if isinstance(v, int) and not isinstance(v, bool) and v >= low)
     if not items or len(sizes) < len(items):
-        raise use.fail("each size is a whole number of at least 1")
+        raise use.fail(f"each is a whole number of at least {low:g}")
     return sizes
 
 
@@ -221,19 +260,32 @@ def _identifier(use: _Use) -> str:
     return use.expr.id
 
 
-def _unit(use: _Use) -> str:
-    if not isinstance(use.expr, Name) or use.expr.id not in ("epoch", "step"):
+def _choice(use: _Use) -> str:
+    """One of the words that the description lists."""
+    if not isinstance(use.expr, Name) or use.expr.id not in re.split(", | or ", use.option.kind.description):
         raise use.fail()
     return use.expr.id
 
 
-def _rate(use: _Use) -> Rate:
+def _scheduled(use: _Use) -> float | Scheduled:
     if not isinstance(use.expr, Call):
-        return Rate(_real(use))
+        return _real(use)
     word = word_or_fail("schedule", use.expr.word, use.expr.word_place, use.scope)
     place = use.expr.place
-    options = bind(word.name, word.options, use.expr.arguments, place, use.scope, {"per": PER}, word.example)
-    return Rate(None, word, options, place)
+    shared = {name: option for name, option in OF_SCHEDULES.items() if name not in word.options}
+    options = bind(word.name, word.options, use.expr.arguments, place, use.scope, shared, word.example)
+    per, warmup = (options[name] if name in shared else option.default for name, option in OF_SCHEDULES.items())
+    return Scheduled(word, {name: options[name] for name in word.options}, place, per, warmup)
+
+
+def _numbers(use: _Use) -> tuple[float, ...]:
+    """A list of numbers; each is checked as a single one would be."""
+    values = use.constant()
+    if not isinstance(values, tuple):
+        raise use.fail()
+    if not 1 <= len(values) <= LONGEST_LIST:
+        raise use.fail(f"this one has {len(values)}", f"list from 1 to {LONGEST_LIST}")
+    return tuple(_fitting(use, value) for value in values)
 
 
 def _init(use: _Use) -> Init:
@@ -312,12 +364,13 @@ def _archived_init(use: _Use, expr: Call) -> Init:
     return _listed_init(use, values)
 
 
-def word_or_fail(kind: str, name: str, place: Place, scope: Scope) -> Word:
-    """The word of a kind; NotConstantError after a diagnostic where there is none."""
-    word = find(kind, name)
+def word_or_fail(kind: str, name: str, place: Place, scope: Scope, also: str = "") -> Word:
+    """The word of a kind, or of one that may `also` stand there; NotConstantError after a diagnostic where none is."""
+    word = scope.find(kind, name) or scope.find(also, name)
     if word is None:
-        other = [a_kind(k) for k in sorted({k for k, _ in WORDS}) if find(k, name)]
-        help = did_you_mean(name, names(kind)) or f"there are {listed(names(kind))}"
+        other = [a_kind(k) for k in sorted({k for k, _ in WORDS}) if scope.find(k, name)]
+        known = [*scope.names(kind), *scope.names(also)]
+        help = did_you_mean(name, known) or f"there are {listed(known)}"
         message = f"{name} is not the name of {a_kind(kind)}" + (f"; it is that of {listed(other)}" if other else "")
         raise scope.fail("unknown-word", message, place, help)
     return word
@@ -325,13 +378,22 @@ def word_or_fail(kind: str, name: str, place: Place, scope: Scope) -> Word:
 
 FORMS: dict[str, Callable[[_Use], Any]] = {
     "real": _real,
+    "number": _number,
+    "scalar": _scalar,
     "whole": _whole,
     "flag": _flag,
     "sizes": _sizes,
+    "weights": _weights,
     "identifier": _identifier,
-    "unit": _unit,
+    "choice": _choice,
     "setting": _real,
-    "rate": _rate,
+    "scheduled": _scheduled,
+    "numbers": _numbers,
     "init": _init,
+    "constant": _Use.constant,
 }
-PER = Option("per", Kind("unit", "epoch or step"), "epoch", required=False)
+# Options that every schedule takes by name, unless it has one of the same name.
+OF_SCHEDULES = {
+    "per": Option("per", Kind("choice", "epoch or step"), "epoch", False, "what t counts"),
+    "warmup": Option("warmup", Kind("real", "a number of at least 0", 0), 0.0, False, "up to which t it grows"),
+}

@@ -1,8 +1,9 @@
-"""Drops what nobody asked for."""
+"""Tells what the results of a program need, and drops the rest."""
 
 from __future__ import annotations
 
-from .ir import Equation, Program
+from .ir import Equation, Program, Value
+from .ops.elementwise import flat
 
 
 def prune(program: Program) -> Program:
@@ -15,3 +16,13 @@ def prune(program: Program) -> Program:
             kept.append(equation)
     kept.reverse()
     return program.with_equations(kept)
+
+
+def sloped(program: Program) -> set[Value]:
+    """The values that the results depend on by a slope, and not only through a comparison, a step or the like."""
+    reached = set(program.results.values())
+    for equation in reversed(program.equations):
+        op = equation.op
+        if reached.intersection(equation.results) and (op.grad not in (None, flat) or op.body is not None):
+            reached.update(equation.args)
+    return reached

@@ -3,57 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import syntax
+from .bodies import Body, chains, decided
 from .constants import Constant, NotConstantError, evaluate
 from .data_sentence import data_of
-from .declared import Names
+from .declared import Names, a_kind
+from .definitions import Definitions, collect, where
 from .diagnostics import Report, did_you_mean, listed
+from .field_sentence import field_of
+from .library import Library, read_libraries
 from .net import Field
-from .options import Scope, bind
+from .options import Scope
 from .source import Place
-from .syntax import Argument, Chain, Expr, Name, Text, Tree, TypeNode
-from .types import BINARY, POSITIVE, REAL, UNIT, Domain, Shape
-from .words import Kind, Option
+from .syntax import Chain, Expr, Tree
+from .train_sentence import train_of
+from .user_words import define
 
-# One example holds at most so many numbers an input or a layer, and a shape so many axes.
-LARGEST_EXAMPLE = 2**28
-MOST_AXES = 8
-
-DOMAINS = {"f32": REAL, "unit": UNIT, "positive": POSITIVE, "binary": BINARY}
-LATER_KINDS = ("u8", "token", "count", "simplex", "category", "normal")
 ARTIFACTS = ("numpy", "inference", "step")
 
-
-def _option(name: str, form: str, description: str, default: Any, **bounds: Any) -> tuple[str, Option]:
-    return name, Option(name, Kind(form, description, **bounds), default, required=False)
-
-
-TRAIN = dict(
-    [
-        _option("epochs", "whole", "a whole number of at least 1", 10, low=1),
-        _option("batch", "whole", "a whole number of at least 1", 32, low=1),
-        _option("seed", "whole", "a whole number of at least 0", 1, low=0),
-        _option("validation", "real", "a share from 0 to below 1", 0.0, low=0, high=1, high_open=True),
-        _option("early_stop", "whole", "a number of epochs of at least 1", None, low=1),
-        _option("clip_norm", "real", "a number above 0", None, low=0, low_open=True),
-    ]
-)
-LATER_TRAIN = ("test", "class_weight", "sample_weight", "window", "clip_value", "horizon")
-
-# Sentences without machinery, and what a user can do meanwhile.
-LATER: dict[type[syntax.Sentence], tuple[str, str]] = {
-    syntax.Part: ("part", "write its layers where they are used"),
-    syntax.Definition: ("def", "use the words that netc words lists"),
-    syntax.Repeat: ("repeat", "write its layers out"),
-    syntax.If: ("if", "keep the branch that you want"),
-    syntax.Threshold: ("threshold", "take it away; the model gives probabilities, and decides at 0.5"),
-    syntax.Import: ("import", "write what you need of the library into the spec"),
-}
-NOISE = ("noise", "take it away, or make it an input")
-SEVERAL = ("loss with trains or with", "train all weights by one loss and one updater")
+# Kinds of definition without machinery.
+LATER_DEFINITIONS = ("cell",)
 
 
 @dataclass
@@ -65,27 +37,55 @@ class Spec:
     place: Place
     scope: Scope
     fields: dict[str, Field]
-    chains: list[Chain | syntax.Output]
-    loss: syntax.Loss | None
+    chains: list[Chain | syntax.Output | syntax.Repeat]
+    # The branches of the file's own `if` sentences that are not taken.
+    skipped: list[Body]
+    losses: list[syntax.Loss]
     updater: syntax.Updater | None
     metrics: list[Expr]
+    thresholds: list[syntax.Threshold]
     train: dict[str, Any]
+    train_places: dict[str, Place]
     data: dict[str, Any] | None
     wanted: tuple[str, ...]
     places: dict[str, Place] = field(default_factory=lambda: {})
     # Inputs and targets whose declaration is at fault: what uses them is not to blame.
     faulty: set[str] = field(default_factory=lambda: set[str]())
+    parts: dict[str, syntax.Part] = field(default_factory=lambda: {})
+    libraries: tuple[Library, ...] = ()
+    # What the spec and its libraries define, by kind and name.
+    definitions: Definitions = field(default_factory=lambda: {})
+
+    @property
+    def blocks(self) -> list[str]:
+        """The names of the blocks."""
+        return [name for kind, name in self.definitions if kind == "block"]
+
+    @property
+    def last_name(self) -> str | None:
+        """The name that the last chain gives to its value."""
+        last = self.chains[-1] if self.chains else None
+        return last.name if isinstance(last, Chain | syntax.Output) else None
 
     def of(self, role: str) -> tuple[Field, ...]:
         """The fields of a role, in the order of the text."""
         return tuple(f for f in self.fields.values() if f.role == role)
+
+    @property
+    def targets(self) -> tuple[Field, ...]:
+        """The targets that predictions are compared with; one that holds weights of examples is none of them."""
+        return tuple(f for f in self.of("target") if f.name != self.train["sample_weight"])
 
 
 def resolve(
     tree: Tree, defines: Mapping[str, Constant | None], folder: str | None, report: Report, whole: Place
 ) -> Spec:
     """Sort the sentences and resolve what they declare; faults go to the report."""
+    libraries = read_libraries(tree, whole.source, folder, report)
     later(tree, report)
+    for library in libraries:
+        with report.used(*library.uses):
+            later(library.tree, report)
     by: dict[type[syntax.Sentence], list[Any]] = {}
     for sentence in tree.sentences:
         by.setdefault(type(sentence), []).append(sentence)
@@ -93,36 +93,82 @@ def resolve(
     header = _header(by.get(syntax.Header, []), names, whole)
     roles = _roles(tree)
     scope = Scope(_lets(by.get(syntax.Let, []), defines, names, roles), report, folder, declared=roles)
+    sentences, skipped = decided(tree.sentences, scope)
+    own = [(library, _library_scope(library, scope)) for library in libraries]
+    parts = {p.name: p for p in by.get(syntax.Part, []) if names.declare(p.name, p.name_place)}
     fields: dict[str, Field] = {}
     faulty: set[str] = set()
     for declaration in by.get(syntax.Declaration, []):
-        if declaration.role != "noise" and names.declare(declaration.name, declaration.name_place):
+        if names.declare(declaration.name, declaration.name_place):
             before = len(report.diagnostics)
-            fields[declaration.name] = _field(declaration, scope)
+            fields[declaration.name] = field_of(declaration, scope)
             if len(report.diagnostics) > before:
                 faulty.add(declaration.name)
     data = single(by.get(syntax.Data, []), "data", report)
-    losses = by.get(syntax.Loss, [])
+    losses: list[syntax.Loss] = by.get(syntax.Loss, [])
+    train: syntax.Train | None = single(by.get(syntax.Train, []), "train", report)
     spec = Spec(
         name=header.name if header else "",
         doc=header.doc if header else "",
         place=header.place if header else whole,
         scope=scope,
         fields=fields,
-        chains=[s for s in tree.sentences if isinstance(s, Chain | syntax.Output)],
-        loss=losses[0] if losses else None,
+        chains=[s for s in sentences if isinstance(s, Chain | syntax.Output | syntax.Repeat)],
+        skipped=skipped,
+        losses=losses,
         updater=single(by.get(syntax.Updater, []), "updater", report),
         metrics=[item for metric in by.get(syntax.Metric, []) for item in metric.items],
-        train=_train(single(by.get(syntax.Train, []), "train", report), scope),
-        data=data_of(data, fields, report) if data else None,
+        thresholds=by.get(syntax.Threshold, []),
+        train=train_of(train, scope),
+        train_places={o.key: o.place for o in train.options if o.key} if train else {},
+        data=data_of(data, {n: f for n, f in fields.items() if f.role != "noise"}, report) if data else None,
         wanted=_targets(single(by.get(syntax.Targets, []), "targets", report), bool(losses), report),
         places=names.places,
         faulty=faulty,
+        parts=parts,
+        libraries=libraries,
+        definitions=collect(own, tree, scope),
     )
+    define(spec.definitions)
     for chain in spec.chains:
-        if chain.name is not None and chain.name_place is not None and not _refers(chain, spec):
+        if isinstance(chain, Chain | syntax.Output) and chain.name and chain.name_place and not _refers(chain, spec):
             names.declare(chain.name, chain.name_place)
+    _name_losses(losses, names)
+    _check_hidden(spec, report)
     return spec
+
+
+def _check_hidden(spec: Spec, report: Report) -> None:
+    """Say which names of the spec hide a definition; a part and a definition cannot share one."""
+    for (kind, name), defined in spec.definitions.items():
+        if name in spec.parts:
+            place = spec.places[name]
+            message = f"{name} is already defined in {where(defined.definition, place)}"
+            report.error("duplicate-name", message, place, "choose another name")
+        elif name in spec.places:
+            message = f"{name} is also the name of {a_kind(kind)}; here it means your value"
+            report.warning("hidden-word", message, spec.places[name], "another name would read more easily")
+
+
+def _name_losses(losses: list[syntax.Loss], names: Names) -> None:
+    """Declare the names of losses, which only one that is alone can do without."""
+    for loss in losses:
+        if loss.name is not None and loss.name_place is not None:
+            names.declare(loss.name, loss.name_place)
+            if loss.name == "epoch" or loss.name.startswith("val_"):
+                message = f"history.csv has a column {loss.name} of its own, and a loss gives its name to one"
+                names.report.error("unsafe-name", message, loss.name_place, "choose another")
+        elif len(losses) > 1:
+            help = "as in: loss critic = ...; or add them up in one: loss mse(a, b) + mse(c, d)"
+            names.report.error("unnamed-loss", "with several losses each has a name", loss.place, help)
+
+
+def _library_scope(library: Library, scope: Scope) -> Scope:
+    """What the definitions of a library see: its own constants, and the words of all."""
+    lets = [s for s in library.tree.sentences if isinstance(s, syntax.Let)]
+    with scope.report.used(*library.uses):
+        constants = _lets(lets, {}, Names(scope.report), {})
+    return replace(scope, constants=constants, folder=library.folder, declared={})
 
 
 def _header(headers: list[Any], names: Names, whole: Place) -> syntax.Header | None:
@@ -141,9 +187,14 @@ def _roles(tree: Tree) -> dict[str, str]:
     for sentence in tree.sentences:
         if isinstance(sentence, syntax.Declaration):
             roles.setdefault(sentence.name, f"an {sentence.role}" if sentence.role == "input" else f"a {sentence.role}")
-        elif isinstance(sentence, Chain | syntax.Output) and sentence.name:
+        elif isinstance(sentence, syntax.Part):
+            roles.setdefault(sentence.name, "a part")
+        elif isinstance(sentence, syntax.Output):
             roles.setdefault(sentence.name, "a value of the net")
-    return roles
+        elif isinstance(sentence, syntax.Loss) and sentence.name:
+            roles.setdefault(sentence.name, "a loss")
+    named = [chain.name for chain in chains(tree.sentences, repeated=False) if chain.name]
+    return {**dict.fromkeys(named, "a value of the net"), **roles}
 
 
 def _refers(chain: Chain | syntax.Output, spec: Spec) -> bool:
@@ -162,17 +213,9 @@ def single(sentences: list[Any], word: str, report: Report) -> Any:
 def later(tree: Tree, report: Report) -> None:
     """Report every sentence whose machinery does not exist."""
     for sentence in tree.sentences:
-        found = LATER.get(type(sentence))
-        if isinstance(sentence, syntax.Declaration) and sentence.role == "noise":
-            found = NOISE
-        if isinstance(sentence, syntax.Loss) and (sentence.trains or sentence.updater):
-            found = SEVERAL
-        if found:
-            word, help = found
-            report.error("not-yet", f"this version of netc has no {word} yet", sentence.place, help)
-    for extra in [s for s in tree.sentences if isinstance(s, syntax.Loss)][1:]:
-        message = "this version of netc trains one loss a net"
-        report.error("not-yet", message, extra.place, "add the losses up in one expression: loss mse(a, b) + mse(c, d)")
+        if isinstance(sentence, syntax.Definition) and sentence.kind in LATER_DEFINITIONS:
+            message = f"this version of netc has no def {sentence.kind} yet"
+            report.error("not-yet", message, sentence.place, "use the words that netc words lists")
 
 
 def _lets(
@@ -198,110 +241,6 @@ def _lets(
     return constants
 
 
-def _field(declaration: syntax.Declaration, scope: Scope) -> Field:
-    node, report = declaration.type, scope.report
-    for option in declaration.options:
-        if option.key == "lengths":
-            report.error("not-yet", "this version of netc has no inputs over time", option.place, "take lengths away")
-        else:
-            message = f"{declaration.role} has no option {option.key}"
-            report.error("unknown-option", message, option.key_place or option.place, "its only option is lengths")
-    classes, labels = _classes(node, scope) if node.kind == "class" else (None, None)
-    if node.kind in LATER_KINDS:
-        help = f"there are {listed((*DOMAINS, 'class'))}"
-        report.error("not-yet", f"this version of netc has no type {node.kind}", node.place, help)
-    elif node.kind not in (*DOMAINS, "class"):
-        known = (*DOMAINS, "class")
-        help = did_you_mean(node.kind, known) or f"there are {listed(known)}"
-        report.error("unknown-type", f"{node.kind} is not a type", node.place, help)
-    elif node.kind != "class" and node.domain:
-        report.error("bad-type", f"{node.kind} takes no domain in parentheses", node.place, "write it without")
-    domain = DOMAINS.get(node.kind, REAL)
-    if node.kind == "class":
-        domain = Domain(0.0, (classes or 2) - 1.0, False, False, whole=True)
-        if declaration.role == "input":
-            message = "this version of netc takes a class as a target alone"
-            report.error("not-yet", message, node.place, "give one input a class, of type binary")
-    shape = _shape(node, scope)
-    place = declaration.name_place
-    return Field(declaration.name, declaration.role, node.kind, shape, domain, classes, labels, declaration.doc, place)
-
-
-def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] | None]:
-    fail = scope.report.error
-    help = 'write class(10), or class("red", "green")'
-    if not node.domain:
-        fail("bad-type", "class needs the number of classes or their labels", node.place, help)
-        return None, None
-    if all(isinstance(e, Text) for e in node.domain):
-        labels = tuple(e.value for e in node.domain if isinstance(e, Text))
-        if len(set(labels)) < len(labels) or len(labels) < 2 or not all(labels):
-            fail("bad-type", "class needs at least two labels, each different and none empty", node.place, help)
-            return None, None
-        return len(labels), labels
-    first, *more = node.domain
-    try:
-        number = scope.number(first)
-    except NotConstantError:
-        return None, None
-    if more or not isinstance(number, int) or isinstance(number, bool) or not 2 <= number <= 2**20:
-        fail("bad-type", "the number of classes is a whole number from 2 to 2^20", first.place, help)
-        return None, None
-    return number, None
-
-
-def _shape(node: TypeNode, scope: Scope) -> Shape:
-    if node.shape is None:
-        return () if node.kind == "class" else (1,)
-    dims: list[int] = []
-    for expr in node.shape:
-        if isinstance(expr, Name) and expr.id not in scope.constants and expr.id[0].isupper():
-            message = f"this version of netc has no dimensions that are known only at run time, such as {expr.id}"
-            scope.report.error("not-yet", message, expr.place, "write a number, or the name of a let")
-            continue
-        try:
-            value = scope.number(expr)
-        except NotConstantError:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            scope.report.error("bad-type", "a size is a whole number of at least 1", expr.place, "as in f32[4]")
-        else:
-            dims.append(value)
-    size = 1
-    for dim in dims:
-        size *= dim
-    if size > LARGEST_EXAMPLE or len(node.shape) > MOST_AXES:
-        message = f"an example holds at most {LARGEST_EXAMPLE:,} numbers in at most {MOST_AXES} axes"
-        scope.report.error("too-large", message, node.place, "make its sizes smaller")
-        return (1,)
-    if node.kind == "class" and node.shape:
-        message = "this version of netc has one label an example"
-        scope.report.error("not-yet", message, node.place, "write class(...) without brackets")
-        return ()
-    return tuple(dims) or (1,)
-
-
-def _train(sentence: syntax.Train | None, scope: Scope) -> dict[str, Any]:
-    defaults = {name: option.default for name, option in TRAIN.items()}
-    if sentence is None:
-        return defaults
-    arguments: list[Argument] = []
-    for argument in sentence.options:
-        if argument.key in LATER_TRAIN:
-            message = f"this version of netc has no {argument.key} in training"
-            scope.report.error("not-yet", message, argument.place, f"take {argument.key} away")
-        else:
-            arguments.append(argument)
-    try:
-        options = bind("train", TRAIN, arguments, sentence.place, scope)
-    except NotConstantError:
-        return defaults
-    if options["early_stop"] and not options["validation"]:
-        message = "early_stop watches the loss of the validation rows, and there are none"
-        scope.report.error("missing-validation", message, sentence.place, "add validation=20%")
-    return options
-
-
 def _targets(sentence: syntax.Targets | None, trains: bool, report: Report) -> tuple[str, ...]:
     wanted: list[str] = []
     for name in sentence.names if sentence else ():
@@ -318,16 +257,23 @@ def _targets(sentence: syntax.Targets | None, trains: bool, report: Report) -> t
 
 def unused(spec: Spec, used: Iterable[str], report: Report) -> None:
     """Report every named value, input and target that nothing uses."""
-    used = set(used)
+    used = {*used, *(loss.name for loss in spec.losses if loss.name)}
     for name, place in spec.places.items():
         if name in used or name in spec.scope.constants:
             continue
-        role = spec.fields[name].role if name in spec.fields else "value"
-        if role == "target" and spec.loss and spec.wanted == ("inference",):
+        role = spec.fields[name].role if name in spec.fields else "part" if name in spec.parts else "value"
+        if role == "target" and spec.losses and spec.wanted == ("inference",):
             continue  # a net that is exported alone does without its loss
         help = {
             "input": "use it as the source of a chain, or take it away",
+            "noise": "use it as the source of a chain, or take it away",
             "target": "compare a prediction with it in the loss, or take it away",
             "value": "use it in a chain, in the loss or as an output, or take it away",
+            "part": f"use it in a chain, as in: x -> {name}, or take it away",
         }[role]
         report.error("unused", f"nothing uses the {role} {name}", place, help)
+    for (kind, name), defined in spec.definitions.items():
+        # A library offers more than each spec needs.
+        if not defined.used and not defined.imports:
+            help = "use it, take it away, or move it into a library"
+            report.error("unused", f"nothing uses the {kind} {name}", defined.definition.name_place, help)

@@ -82,6 +82,19 @@ class Domain:
         joined = _hull([*_ends(self), *_ends(other)], self.whole and other.whole)
         return replace(joined, simplex=self.simplex) if self.simplex == other.simplex else joined
 
+    def meet(self, other: Domain) -> Domain:
+        """What is known of a value that lies in both; the other's interval narrows this one."""
+        low, low_open = max((self.low, self.low_open), (other.low, other.low_open))
+        high, high_closed = min((self.high, not self.high_open), (other.high, not other.high_open))
+        return replace(
+            self,
+            low=low,
+            high=high,
+            low_open=low_open,
+            high_open=not high_closed,
+            whole=self.whole or other.whole,
+        )
+
     def at_least(self, other: Domain) -> Domain:
         """The domain of the larger of two values."""
         low, low_open = max((self.low, self.low_open), (other.low, other.low_open))
@@ -134,6 +147,10 @@ OPEN_UNIT = Domain(0.0, 1.0)
 BINARY = Domain(0.0, 1.0, False, False, whole=True)
 SIGNED_UNIT = Domain(-1.0, 1.0, False, False)
 SIMPLEX = Domain(0.0, 1.0, simplex=-1)
+# What data hold, which reach the ends of the interval.
+PROBABILITIES = Domain(0.0, 1.0, False, False, simplex=-1)
+WHOLE = Domain(low=0.0, low_open=False, whole=True)
+PIXEL = Domain(0.0, 255.0, False, False, whole=True)
 
 
 def point(value: float) -> Domain:
@@ -146,7 +163,7 @@ class Type:
     """A value's type.
 
     `dtype` is "f32" (the working precision, which a proof raises to float64), "f64" (a number that the host computes in
-    float64, such as a learning rate), "i64" or "bool".
+    float64, such as a learning rate), "i64" (ids), "u8" (pixels, cast to "f32" where they are read) or "bool".
     """
 
     dtype: str

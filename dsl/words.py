@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
 from .ir import Builder, Tensor
+from .source import Place
 from .types import REAL, Domain, Shape
 
 
@@ -44,6 +45,14 @@ class Hyperparameter(Tensor):
         self.number = number
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A list of numbers among a schedule's options, and the name of the setting that holds it on the page."""
+
+    numbers: tuple[float, ...]
+    name: str
+
+
 # Options --------------------------------------------------------------------------------------------------------------
 
 
@@ -70,34 +79,54 @@ Real = Annotated[float, Kind("real", "a number")]
 NonNegative = Annotated[float, Kind("real", "a number of at least 0", 0)]
 PositiveReal = Annotated[float, Kind("real", "a number above 0", 0, low_open=True)]
 Unit = Annotated[float, Kind("real", "a number from 0 to below 1", 0, 1, high_open=True)]
+Chance = Annotated[float, Kind("real", "a number from 0 to 1", 0, 1)]
 Sizes = Annotated[tuple[int, ...], Kind("sizes", "a list of sizes in brackets, such as [28, 28]", 1)]
+Axes = Annotated[tuple[int, ...], Kind("sizes", "a list of axes in brackets, such as [1, 0]", 0)]
+Index = Annotated[int, Kind("whole", "a whole number of at least 0", 0)]
 Flag = Annotated[bool, Kind("flag", "true or false")]
-Per = Annotated[str, Kind("unit", "epoch or step")]
 
-# Options of updaters and schedules reach the formula as tensors, so that they print as named settings.
-Rate = Annotated[Tensor, Kind("rate", "a number of at least 0, or a schedule", 0)]
-Share = Annotated[Hyperparameter, Kind("setting", "a number from 0 to below 1", 0, 1, high_open=True)]
+# Options of schedules reach the formula as tensors with a name, so that they print as settings.
 Small = Annotated[Hyperparameter, Kind("setting", "a number above 0", 0, low_open=True)]
 Amount = Annotated[Hyperparameter, Kind("setting", "a number of at least 0", 0)]
+Signed = Annotated[Hyperparameter, Kind("setting", "a number")]
+Shrinking = Annotated[Hyperparameter, Kind("setting", "a number from 0 to below 1", 0, 1, high_open=True)]
+Growth = Annotated[Hyperparameter, Kind("setting", "a number of at least 1", 1)]
+Times = Annotated[Listed, Kind("numbers", "a list of numbers of at least 0, such as [0, 5, 10]", 0)]
+Values = Annotated[Listed, Kind("numbers", "a list of numbers of at least 0, such as [0.1, 0.05, 0.01]", 0)]
+
+# Options for which a schedule may stand. An updater gets them as tensors; a layer gets the plain number where there is
+# no schedule, and a scalar tensor over the clock of training where there is one. Outside of training it gets NaN for a
+# schedule and must not use it. The lowering checks that the schedule keeps the bounds for as long as the net trains.
+Number = float | Tensor
+ScheduledAmount = Annotated[Number, Kind("scheduled", "a number of at least 0, or a schedule", 0)]
+ScheduledPositive = Annotated[Number, Kind("scheduled", "a number above 0, or a schedule", 0, low_open=True)]
+ScheduledUnit = Annotated[Number, Kind("scheduled", "a number from 0 to below 1, or a schedule", 0, 1, high_open=True)]
 Initializer = Annotated[Init, Kind("init", "an initializer")]
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a word."""
+    """One option of a word or a sentence; `about` says what it does where no word's manual tells."""
 
     name: str
     kind: Kind
     default: Any
     required: bool
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class Word:
     """One word of the vocabulary.
 
-    `prediction` is the domain that a loss or metric needs of the prediction, `targets` the kinds of target that it
-    takes. `gives` is the name of its result on the page. `example` is a use that compiles; tests run every word's.
+    `prediction` is the domain that a loss or metric needs of the prediction, `class_prediction` what it needs instead
+    where the target is classes, `targets` the kinds of target that it takes. `predicts` gives the shape that it needs
+    of the prediction, from the usual one and the options, where that is another. `gives` is the name of its result on
+    the page. `ids` says that a layer takes the ids of a category, and nothing else. A metric that `decides` looks at
+    decisions rather than probabilities; its `score`, of counts tp, fp, fn and tn, is what a threshold may be tuned by.
+    The `kernels` of a solver are the functions that its page is given, of which the last moves the weights. A schedule
+    that `watches` the loss is given for t how often it has fallen so far.
+    `example` is a use that compiles; tests run every word's.
     """
 
     kind: str
@@ -106,8 +135,21 @@ class Word:
     example: str
     aliases: tuple[str, ...] = ()
     prediction: Domain = REAL
+    class_prediction: Domain | None = None
+    predicts: Callable[..., Shape] | None = None
     targets: tuple[str, ...] = ()
     gives: str = ""
+    ids: bool = False
+    decides: bool = False
+    score: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
+    kernels: tuple[Callable[..., Any], ...] = ()
+    watches: bool = False
+    # The options of a word that a spec defines, which no signature tells.
+    table: dict[str, Option] | None = field(default=None, hash=False)
+
+    def needs(self, target: str | None) -> Domain:
+        """The domain that it needs of a prediction of a kind of target."""
+        return self.class_prediction or self.prediction if target == "class" else self.prediction
 
     @property
     def doc(self) -> str:
@@ -122,6 +164,8 @@ class Word:
     @cached_property
     def options(self) -> dict[str, Option]:
         """The options in the order in which positional arguments fill them."""
+        if self.table is not None:
+            return self.table
         return {
             p.name: Option(p.name, kind, None if p.default is p.empty else p.default, p.default is p.empty)
             for p, hint in self._parameters
@@ -133,6 +177,10 @@ class Word:
         """The named values taken besides the current one; the last starts with `*` where any number may."""
         tensors = [p for p, hint in self._parameters if hint is Tensor]
         return tuple(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in tensors[1:])
+
+    def takes_another(self, count: int) -> bool:
+        """Whether one more value can be named after so many."""
+        return count < len(self.operands) or any(name.startswith("*") for name in self.operands)
 
 
 def _kind(hint: Any) -> Kind | None:
@@ -194,6 +242,7 @@ updater = _decorator("updater")
 schedule = _decorator("schedule")
 init = _decorator("init")
 metric = _decorator("metric")
+solver = _decorator("solver")
 
 # What a word's function may ask of the net under construction ---------------------------------------------------------
 
@@ -214,12 +263,31 @@ class Update:
     state: dict[str, Tensor]
 
 
+class State(Protocol):
+    """The updater's memory of one weight."""
+
+    def __call__(self, name: str, first: float = 0.0, scalar: bool = False) -> Tensor:
+        """What was kept under a name, an array like the weight or one number in float64; `first` is its first value."""
+        ...
+
+
 @dataclass(frozen=True)
 class Clock:
-    """When a step happens: `step` counts from 1 over the whole training, `epoch` is fractional."""
+    """When a step happens: `step` counts from 1 over the whole training, `epoch` is fractional; both are float64."""
 
     step: Tensor
     epoch: Tensor
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A schedule in the place of a number, with its options; `per` and `warmup` are those of every schedule."""
+
+    word: Word
+    options: Mapping[str, Any]
+    place: Place = field(compare=False)
+    per: str
+    warmup: float
 
 
 Law = Literal["uniform", "normal"]
@@ -237,8 +305,15 @@ class Context(Protocol):
         """Whether words that act in training alone, such as dropout, act."""
         ...
 
-    def weight(self, name: str, shape: Shape, init: Initializer, fans: tuple[int, int] | None) -> Tensor:
-        """A weight of the current layer."""
+    def weight(
+        self,
+        name: str,
+        shape: Shape,
+        init: Initializer,
+        fans: tuple[int, int] | None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """A weight of the current layer; `own` are options that it has in the place of the layer's."""
         ...
 
     def learned(
@@ -263,6 +338,50 @@ def within(context: Context) -> Generator[None]:
         yield
     finally:
         _context.reset(token)
+
+
+class Nowhere(Context):
+    """Stands for the net where a word runs outside of one, as in the formula of a loss."""
+
+    word = "the formula"
+    previous = "the value"
+
+    @property
+    def training(self) -> bool:
+        """Never."""
+        return False
+
+    def weight(
+        self,
+        name: str,
+        shape: Shape,
+        init: Initializer,
+        fans: tuple[int, int] | None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """There are no weights."""
+        raise self._no("has weights")
+
+    def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
+        """There are no statistics."""
+        raise self._no("learns from the data")
+
+    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
+        """Nothing can be drawn."""
+        raise self._no("draws random numbers")
+
+    def _no(self, what: str) -> WordError:
+        return WordError("bad-formula", f"this {what}, which no formula outside of a net can do", "use it in a layer")
+
+
+@contextmanager
+def anywhere(previous: str) -> Generator[None]:
+    """Run a word of a formula within the net under construction, or outside of any; `previous` is what it is given."""
+    context = _context.get(Nowhere())
+    before, context.previous = context.previous, previous
+    with within(context):
+        yield
+    context.previous = before
 
 
 def net() -> Context:

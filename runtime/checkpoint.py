@@ -19,7 +19,7 @@ from .history import Record
 from .module import Arrays
 from .npz_file import read_npz, write_npz
 
-VERSION = 1
+VERSION = 2
 _JSON = "run"
 
 
@@ -32,7 +32,8 @@ class State:
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    total: float = 0.0
+    # The sum over the epoch's examples of each loss.
+    totals: list[float] = field(default_factory=list[float])
     best: float = float("inf")
     best_epoch: int | None = None
     wait: int = 0
@@ -42,7 +43,13 @@ class State:
 
     def copy(self) -> State:
         """A state that later steps do not reach."""
-        return replace(self, weights=_copies(self.weights), moments=_copies(self.moments), history=list(self.history))
+        return replace(
+            self,
+            weights=_copies(self.weights),
+            moments=_copies(self.moments),
+            totals=list(self.totals),
+            history=list(self.history),
+        )
 
 
 @dataclass(frozen=True)
@@ -156,10 +163,12 @@ def _state(arrays: Arrays, record: dict[str, Any]) -> State:
         return {name: arrays[f"{prefix}/{name}"] for name in members}
 
     scalars = record["state"]
-    kinds = {"epoch": int, "batch": int, "step": int, "total": float, "best": float, "wait": int, "finished": bool}
+    kinds = {"epoch": int, "batch": int, "step": int, "totals": list, "best": float, "wait": int, "finished": bool}
     for name, kind in kinds.items():
         if type(scalars[name]) is not kind:
             raise TypeError(f"{name} is {scalars[name]!r}")
+    if not all(type(total) is float for total in scalars["totals"]):
+        raise TypeError(f"totals are {scalars['totals']!r}")
     return State(
         weights=group("weights", names["weights"]),
         moments=group("moments", names["moments"]),

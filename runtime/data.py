@@ -21,7 +21,7 @@ from .npz_file import NPY_MAGIC, ZIP_MAGIC, Header, npz_names, read_npy, read_np
 
 @dataclass(frozen=True)
 class Examples:
-    """Checked examples: an array a field, the first axis counting examples; float32, or int64 for a class.
+    """Checked examples: an array a field, the first axis counting examples, stored as the field's kind is.
 
     `files` are those that were read, `notes` what the reader decided and the user may want to know.
     """
@@ -244,14 +244,14 @@ class _Reader:
 
 
 def _csv_arrays(table: Table, fields: Sequence[Field], dealt: Mapping[str, list[int]]) -> dict[str, Array]:
-    texts = {c for f in fields if f.kind == "class" for c in dealt[f.name]}
-    numbers = {c for f in fields if f.kind != "class" for c in dealt[f.name]}
+    texts = {c for f in fields if f.rule.ids for c in dealt[f.name]}
+    numbers = {c for f in fields if not f.rule.ids for c in dealt[f.name]}
     columns = read_columns(table, numbers, texts)
     return {f.name: _csv_field(table, columns, f, dealt[f.name]) for f in fields}
 
 
 def _csv_field(table: Table, columns: Columns, field: Field, dealt: Sequence[int]) -> Array:
-    if field.kind == "class":
+    if field.rule.ids:
         ids = [_csv_labels(table, columns, field, c) for c in dealt]
         return np.stack(ids, axis=1).reshape(-1, *field.shape)
 

@@ -14,7 +14,7 @@ from . import ort
 from .errors import Fault, listed
 from .fields import Array
 from .metadata import StepNames
-from .module import Arrays, Trainer
+from .module import DROPS, NEVER, Arrays, Drops, Loss, Trainer, time_of
 from .ort import Device, Provider
 from .session import metadata_of
 
@@ -30,8 +30,10 @@ class Engine(Protocol):
         """Take over the state, and the arrays that batches index."""
         ...
 
-    def step(self, batch: Array, draws: Arrays | None, step: int, epoch: float) -> float:
-        """Train on the examples of a batch and return its loss; `step` counts from 1, `epoch` is fractional."""
+    def step(
+        self, batch: Array, draws: Arrays | None, step: int, epoch: float, drops: Drops = NEVER
+    ) -> tuple[float, ...]:
+        """Train on the examples of a batch and return its losses; `step` counts from 1, `epoch` is fractional."""
         ...
 
     def weights(self) -> Arrays:
@@ -44,20 +46,26 @@ class Engine(Protocol):
 
 
 def gradients(
-    trainer: Trainer, weights: Arrays, examples: tuple[Array, ...], draws: Arrays | None
+    trainer: Trainer,
+    loss: Loss,
+    weights: Arrays,
+    examples: tuple[Array, ...],
+    draws: Arrays | None,
+    clock: tuple[int, float, Drops],
 ) -> tuple[float, Arrays]:
-    """The file's loss and gradients of one batch, with the options that the file has."""
-    options: dict[str, Any] = {}
-    if draws is not None:
-        options["draws"] = draws
-    if trainer.clip_norm is not None:
-        options["clip_norm"] = trainer.clip_norm
-    loss, grads = trainer.loss_and_grads(weights, *examples, **options)
-    return float(loss), grads
+    """The value and the gradients of one of the file's losses on a batch, with the options that the file has."""
+    value, grads = loss.and_grads(weights, *examples, **_given(loss, draws, clock), **trainer.normalisation)
+    return float(value), grads
+
+
+def _given(loss: Loss, draws: Arrays | None, clock: tuple[int, float, Drops]) -> dict[str, Any]:
+    """What a loss takes by name of a moment of training."""
+    options = time_of(loss.and_grads, *clock)
+    return options if draws is None else {**options, "draws": draws}
 
 
 class NumpyEngine:
-    """The emitted file computes: `loss_and_grads`, then `update`."""
+    """The emitted file computes: for each loss its gradients, then the update; or all of it in a solver."""
 
     name = "numpy"
     provider: Device = "cpu"
@@ -74,13 +82,23 @@ class NumpyEngine:
         self._weights, self._moments = weights, moments
         self._arrays = inputs + targets
 
-    def step(self, batch: Array, draws: Arrays | None, step: int, epoch: float) -> float:
-        """Train on a batch; where its loss is not finite the weights stay."""
+    def step(
+        self, batch: Array, draws: Arrays | None, step: int, epoch: float, drops: Drops = NEVER
+    ) -> tuple[float, ...]:
+        """Train on a batch, up to the first loss that is not finite, which moves nothing."""
+        clock = step, epoch, drops
         examples = tuple(array[batch] for array in self._arrays)
-        loss, grads = gradients(self._trainer, self._weights, examples, draws)
-        if math.isfinite(loss):
-            self._trainer.update(self._weights, self._moments, grads, step, epoch)
-        return loss
+        values: list[float] = []
+        if self._trainer.solve is not None:
+            options = _given(self._trainer.losses[0], draws, clock)
+            return (self._trainer.solve(self._weights, self._moments, *examples, **options),)
+        for loss in self._trainer.losses:
+            value, grads = gradients(self._trainer, loss, self._weights, examples, draws, clock)
+            values.append(value)
+            if not math.isfinite(value):
+                break
+            loss.move(self._weights, self._moments, grads, *clock)
+        return tuple(values)
 
     def weights(self) -> Arrays:
         """The live weights."""
@@ -123,8 +141,11 @@ class OnnxEngine:
         self._graph_outputs = [node.name for node in opened.session.get_outputs()]
         self._step = np.zeros((), np.int64)
         self._epoch = np.zeros((), np.float64)
-        self._loss = np.zeros((), np.float32)
-        self._loss_value = ort.value(self._loss, "cpu")
+        self._drops = {key: np.zeros((), np.int64) for key in self._names.clock if key.startswith(DROPS)}
+        self._losses = [np.zeros((), np.float32) for _ in self._names.losses]
+        self._loss_values = dict(
+            zip(self._names.losses.values(), (ort.value(loss, "cpu") for loss in self._losses), strict=True)
+        )
 
     def start(self, weights: Arrays, moments: Arrays, inputs: tuple[Array, ...], targets: tuple[Array, ...]) -> None:
         """Copy the state to the device, and keep the arrays that batches index."""
@@ -143,8 +164,10 @@ class OnnxEngine:
         self._side = 0
         self._sizes: dict[int, _Batch] = {}
 
-    def step(self, batch: Array, draws: Arrays | None, step: int, epoch: float) -> float:
-        """Train on a batch; the weights move even where its loss is not finite."""
+    def step(
+        self, batch: Array, draws: Arrays | None, step: int, epoch: float, drops: Drops = NEVER
+    ) -> tuple[float, ...]:
+        """Train on a batch; the weights move even where a loss is not finite."""
         prepared = self._sizes.get(len(batch)) or self._prepare(len(batch), draws)
         for take, buffer in prepared.fields:
             take(batch, 0, buffer, "clip")
@@ -153,6 +176,8 @@ class OnnxEngine:
                 buffer[...] = draws[key]
         self._step[()] = step
         self._epoch[()] = epoch
+        for name, buffer in self._drops.items():
+            buffer[()] = drops[name.removeprefix(DROPS)]
         binding = prepared.bindings[self._side]
         try:
             if self.provider != "cpu":
@@ -163,7 +188,7 @@ class OnnxEngine:
         except Exception as error:
             raise Fault("model-failed", ort.tidy(error), self._where) from None
         self._side ^= 1
-        return self._loss.item()
+        return tuple(loss.item() for loss in self._losses)
 
     def weights(self) -> Arrays:
         """A copy of the weights, in the order of `init`."""
@@ -186,7 +211,7 @@ class OnnxEngine:
         }
         feeds = dict(buffers)
         feeds |= {self._names.draws[key]: buffer for key, buffer in drawn.items()}
-        clock = {"step": self._step, "epoch": self._epoch}
+        clock = {"step": self._step, "epoch": self._epoch, **self._drops}
         feeds |= {name: clock[key] for key, name in self._names.clock.items()}
         bindings = (self._bind(feeds, 0), self._bind(feeds, 1))
         fields = [(self._sources[name].take, buffer) for name, buffer in buffers.items()]
@@ -200,7 +225,7 @@ class OnnxEngine:
         written = {
             self._names.next[name]: value for name, value in self._values[1 - side].items() if name in self._names.next
         }
-        written[self._names.loss] = self._loss_value
+        written |= self._loss_values
         for name in self._graph_outputs:
             binding.bind_ortvalue_output(name, written[name])
         return binding
@@ -217,7 +242,7 @@ class OnnxEngine:
         known = {*self._sources, *state, *names.draws.values(), *names.clock.values()}
         wrong = [name for name in self._graph_inputs if name not in known]
         wrong += [name for name in names.next if name not in state]
-        wrong += [name for name in self._graph_outputs if name not in (*names.next.values(), names.loss)]
+        wrong += [name for name in self._graph_outputs if name not in (*names.next.values(), *names.losses.values())]
         if wrong:
             raise Fault("model-foreign", f"the step graph and the trainer do not agree on {listed(wrong)}", self._where)
 

@@ -1,4 +1,4 @@
-"""Arrays against types: an array becomes a field's float32 or int64, or a fault names the values that cannot."""
+"""Arrays against types: an array becomes what a field's kind stores, or a fault names the values that cannot."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import Fault, did_you_mean, listed, plural
+from .kinds import SUM_TOLERANCE, Array, Bools
 from .metadata import Field
 
-Array: TypeAlias = NDArray[Any]
-Bools: TypeAlias = NDArray[np.bool_]
 # Where the value at an index of an array stands in its file.
 Place: TypeAlias = Callable[[tuple[int, ...]], str]
 
@@ -57,34 +55,11 @@ class Problems:
         raise Fault(head.code, head.what + also + more, head.where, head.help)
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What the values of a kind must be."""
-
-    bad: Callable[[Array], Bools]
-    what: str
-    help: str | None = None
-
-
-def _nowhere(values: Array) -> Bools:
-    return np.zeros(values.shape, dtype=np.bool_)
-
-
-RULES: Mapping[str, _Rule] = {
-    "f32": _Rule(_nowhere, ""),
-    "unit": _Rule(
-        lambda a: (a < 0) | (a > 1), "lies outside 0..1", "a unit lies in 0..1; scale it, or declare the field f32"
-    ),
-    "positive": _Rule(lambda a: a <= 0, "is not above 0", "declare the field f32 if 0 or less can occur"),
-    "binary": _Rule(lambda a: (a != 0) & (a != 1), "is neither 0 nor 1"),
-}
-
-
 def conform(field: Field, array: Array, source: str, place: Place | None = None) -> Array:
     """The array in the field's dtype and shape (N, …), C-contiguous.
 
-    Integers and wider floats are taken for float32 where they stay finite; class ids may be floats only if whole, and
-    strings where the class names labels. Raises Fault naming the first bad values; `place` tells where an
+    Integers and wider floats are taken for float32 where they stay finite; ids and pixels may be floats only if whole,
+    and ids strings where their field names labels. Raises Fault naming the first bad values; `place` tells where an
     index stands.
     """
     place = place or (lambda index: f"{source}, {field.name}[{', '.join(map(str, index))}]")
@@ -93,7 +68,7 @@ def conform(field: Field, array: Array, source: str, place: Place | None = None)
     if array.dtype.kind in "US":
         return _ids_of_labels(field, array, place)
     _check_finite(field, array, place)
-    return _as_ids(field, array, place) if field.kind == "class" else _as_float32(field, array, place)
+    return _as_ids(field, array, place) if field.rule.ids else _as_numbers(field, array, place)
 
 
 def _check_dtype(field: Field, array: Array, source: str) -> None:
@@ -107,7 +82,7 @@ def _check_dtype(field: Field, array: Array, source: str) -> None:
     if array.dtype.kind in "US" and field.labels is not None:
         return
     text = "text" if array.dtype.kind in "US" else f"{array.dtype}"
-    need = "class ids, which are whole numbers" if field.kind == "class" else "numbers"
+    need = f"{field.kind} ids, which are whole numbers" if field.rule.ids else "numbers"
     raise Fault("data-dtype", f"{field.name}: {field.text} takes {need}, but the array holds {text}", source)
 
 
@@ -126,8 +101,8 @@ def check_shape(field: Field, shape: tuple[int, ...], source: str) -> None:
     if fits(field, shape):
         return
     help = None
-    if field.kind == "class" and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
-        help = "a class is given by its id, one whole number an example, not one-hot: use `array.argmax(axis=-1)`"
+    if field.rule.ids and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
+        help = f"a {field.kind} is given by its id, a whole number, not one-hot: use `array.argmax(axis=-1)`"
     elif math.prod(shape[1:]) == field.width and len(shape) > 0:
         help = f"it holds as many numbers; `array.reshape{(-1, *field.shape)}` would make it fit"
     raise Fault("data-shape", f"{field.name}: expected {expected(field)}, got {shape}", source, help)
@@ -148,28 +123,45 @@ def _check_finite(field: Field, array: Array, place: Place) -> None:
     _raise_where(np.isinf(array), array, place, "data-value", field, "is not finite")
 
 
-def _as_float32(field: Field, array: Array, place: Place) -> Array:
-    rule = RULES[field.kind]
-    if field.kind != "f32":
+def _as_numbers(field: Field, array: Array, place: Place) -> Array:
+    rule = field.rule
+    if rule.bad is not None:
         _raise_where(rule.bad(array), array, place, "data-value", field, rule.what, rule.help)
     with np.errstate(over="ignore", under="ignore"):
-        result = np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        result = np.ascontiguousarray(array, dtype=rule.dtype)
+    if array.dtype.kind == "f" and array.dtype.itemsize > rule.dtype.itemsize and rule.dtype.kind == "f":
         _raise_where(np.isinf(result), array, place, "data-value", field, "is too large for float32")
-        _raise_where(rule.bad(result), array, place, "data-value", field, f"{rule.what} in float32")
+        if rule.bad is not None:
+            _raise_where(rule.bad(result), array, place, "data-value", field, f"{rule.what} in float32")
+    if rule.sums:
+        _check_sums(field, result, place)
     return result
+
+
+def _check_sums(field: Field, array: Array, place: Place) -> None:
+    sums = array.sum(axis=-1, dtype=np.float64)
+    bad = np.abs(sums - 1) > SUM_TOLERANCE
+    problems = Problems()
+    said = "{}: the values sum to {:.4g}, and not to 1"
+    # The first value of the axis stands for all of them.
+    found = (
+        Problem("data-value", place((*at, 0)), said.format(field.name, sums[at]), field.rule.help)
+        for at in _indices(bad)
+    )
+    problems.add(found, int(np.count_nonzero(bad)))
+    problems.raise_any()
 
 
 def _as_ids(field: Field, array: Array, place: Place) -> Array:
     if array.dtype.kind == "f":
-        whole = "is not a whole number, so it is no class id"
+        whole = f"is not a whole number, so it is no {field.kind} id"
         _raise_where(array != np.floor(array), array, place, "data-value", field, whole)
     last = (field.classes or 1) - 1
     bad = (array < 0) | (array > last)
     help = None
-    if field.kind == "class" and bad.any() and array.size and int(array.min()) == 1 and int(array.max()) == last + 1:
-        help = "class ids count from 0; these seem to count from 1"
-    _raise_where(bad, array, place, "data-value", field, f"is no class id: they go from 0 to {last}", help)
+    if bad.any() and int(array.min()) == 1 and int(array.max()) == last + 1:
+        help = f"{field.kind} ids count from 0; these seem to count from 1"
+    _raise_where(bad, array, place, "data-value", field, f"is no {field.kind} id: they go from 0 to {last}", help)
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
@@ -216,7 +208,10 @@ def label_ids(field: Field, distinct: list[str]) -> tuple[Array, dict[int, tuple
 
 def _wrong_label(field: Field, text: str, by_number: bool) -> tuple[str, str | None]:
     if by_number:
-        return f"{shown(text)} is no class id of {field.name}: they go from 0 to {(field.classes or 1) - 1}", None
+        return (
+            f"{shown(text)} is no {field.kind} id of {field.name}: they go from 0 to {(field.classes or 1) - 1}",
+            None,
+        )
     labels = field.labels or ()
     return f"{shown(text)} is no label of {field.name}", did_you_mean(
         text, labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from .checkpoint import State
 from .engines import Engine, gradients
 from .errors import Fault
 from .fields import Array
-from .module import Arrays, Trainer
+from .history import Record
+from .module import Arrays, Drops, Trainer
+from .watching import Watch
 
 HELP = "try a smaller learning rate, `clip_norm`, or `standardize`; `--resume` goes on from the last good state"
+# A solver never goes where the loss is not finite, so it was so from the beginning.
+SOLVER_HELP = "try `standardize`, or smaller first weights"
 
 
 def all_finite(arrays: Arrays) -> bool:
@@ -34,23 +38,31 @@ def find_first_bad(
     inputs: tuple[Array, ...],
     targets: tuple[Array, ...],
     until: int,
+    records: Sequence[Record],
 ) -> Fault:
-    """Train again from a good state to the step in which something bad was seen, looking at every value on the way."""
+    """Train again from a good state to the step in which something bad was seen, looking at every value on the way.
+
+    `records` are those of the epochs before that step.
+    """
     if bad := first_bad(good.weights):
         return _bad_start(trainer, bad, rows, inputs)
     engine.start(good.copy().weights, good.copy().moments, inputs, targets)
+    watch, seen = Watch(trainer, records[: good.epoch]), good.epoch
     for step, epoch, k, parts in _steps(trainer, good, rows, until):
-        batch = parts[k]
+        for record in records[seen:epoch]:
+            watch.see(record)
+        batch, seen = parts[k], epoch
         draws = None if trainer.draw is None else trainer.draw(epoch, step, len(batch))
         weights, moments = _copies(engine.weights()), _copies(engine.moments())
-        loss = engine.step(batch, draws, step, epoch + k / len(parts))
+        clock = step, epoch + k / len(parts), watch.drops
+        losses = engine.step(batch, draws, *clock)
         after = engine.weights() | engine.moments()
-        if math.isfinite(loss) and all_finite(after):
+        if all(map(math.isfinite, losses)) and all_finite(after):
             continue
         examples = tuple(array[batch] for array in inputs + targets)
-        what = _explain(trainer, weights, moments, examples, batch, draws, after, loss)
+        what = _explain(trainer, weights, moments, examples, batch, draws, clock, after, losses)
         where = f"epoch {epoch + 1}, batch {k + 1} of {len(parts)}, step {step}"
-        return Fault("not-finite", what, where, HELP)
+        return Fault("not-finite", what, where, HELP if trainer.solve is None else SOLVER_HELP)
     return Fault("not-finite", "a value was not finite, and was finite when the steps were done again", None, HELP)
 
 
@@ -89,25 +101,35 @@ def _explain(
     examples: tuple[Array, ...],
     batch: Array,
     draws: Arrays | None,
+    clock: tuple[int, float, Drops],
     after: Arrays,
-    engine_loss: float,
+    engine_losses: tuple[float, ...],
 ) -> str:
-    """What went wrong first in a step that began with finite weights: an input, the loss, a gradient or a weight."""
+    """What went wrong first in a step that began with finite weights: an input, a loss, a gradient or a weight."""
     named = dict(zip((*trainer.inputs, *trainer.targets), examples, strict=True))
     if bad := first_bad(named):
         row = int(np.argwhere(~np.isfinite(bad[1]))[0][0])
         return f"{bad[0]} of example {int(batch[row])} is {_value(bad[1][row])}"
-    loss, grads = gradients(trainer, weights, examples, draws)
-    if not math.isfinite(loss) or not math.isfinite(engine_loss):
-        shown = loss if not math.isfinite(loss) else engine_loss
-        name, size = max(((n, _largest(a)) for n, a in weights.items()), key=lambda entry: entry[1], default=("", 0.0))
-        return f"the loss is {shown}; inputs and weights are finite, and the largest weight is {size:.3g} in {name}"
-    if bad := first_bad(grads):
-        return f"the gradient of {bad[0]} is {_value(bad[1])}, with a loss of {loss:.6g}"
+    largest, last = 0.0, len(trainer.losses) - 1
+    for i, each in enumerate(trainer.losses):
+        plain = each.name == "loss"
+        called = "the loss" if plain else f"the loss {each.name}"
+        loss, grads = gradients(trainer, each, weights, examples, draws, clock)
+        engine_loss = engine_losses[i] if i < len(engine_losses) else loss
+        if not math.isfinite(loss) or not math.isfinite(engine_loss):
+            shown = loss if not math.isfinite(loss) else engine_loss
+            entries = ((name, _largest(array)) for name, array in weights.items())
+            name, size = max(entries, key=lambda entry: entry[1], default=("", 0.0))
+            return f"{called} is {shown}; inputs and weights are finite, and the largest weight is {size:.3g} in {name}"
+        if bad := first_bad(grads):
+            called = "a loss" if plain else called
+            return f"the gradient of {bad[0]} is {_value(bad[1])}, with {called} of {loss:.6g}"
+        largest = max([largest, *(_largest(g) for g in grads.values())])
+        if i < last:
+            each.move(weights, moments, grads, *clock)
     bad = first_bad(after)
     assert bad is not None, "the caller saw a bad value"
     kind = "the updater's " if bad[0] in moments else "the weight "
-    largest = max((_largest(g) for g in grads.values()), default=0.0)
     return f"{kind}{bad[0]} became {_value(bad[1])} in the update; the largest gradient is {largest:.3g}"
 
 

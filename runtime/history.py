@@ -6,34 +6,48 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from .files import os_faults, write_atomically
 
 FILE = "history.csv"
 
+# What a metric says: a number, or a table as lists of numbers.
+Measure: TypeAlias = float | list[Any]
+
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch, counting from 1: its mean loss, and what `evaluate` says of the validation examples.
+    """One epoch, counting from 1: the mean of each loss, and what `evaluate` says of the validation examples.
 
-    A net that measures and holds nothing out has the metrics of its training examples in `training`.
+    A net that measures and holds nothing out has the metrics of its training examples in `training`. A metric that is a
+    table, such as confusion, is a list of lists.
     """
 
     epoch: int
-    loss: float
-    validation: Mapping[str, float] = field(default_factory=dict[str, float])
-    training: Mapping[str, float] = field(default_factory=dict[str, float])
+    losses: Mapping[str, float]
+    validation: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    training: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
 
 
 def columns(record: Record) -> list[str]:
     """The header of history.csv."""
-    return ["epoch", "loss", *record.training, *(f"val_{name}" for name in record.validation)]
+    return ["epoch", *record.losses, *record.training, *(f"val_{name}" for name in record.validation)]
 
 
 def line(record: Record) -> str:
     """A record as a line: floats are written so that they read back as the same bits."""
-    values = [record.loss, *record.training.values(), *record.validation.values()]
-    return ",".join([str(record.epoch), *(repr(float(value)) for value in values)]) + "\n"
+    values = [*record.losses.values(), *record.training.values(), *record.validation.values()]
+    return ",".join([str(record.epoch), *map(_cell, values)]) + "\n"
+
+
+def numbers(measures: Mapping[str, Measure]) -> dict[str, float]:
+    """The metrics that are numbers, which fit on a line."""
+    return {name: value for name, value in measures.items() if not isinstance(value, list)}
+
+
+def _cell(value: Measure) -> str:
+    return f'"{value}"' if isinstance(value, list) else repr(float(value))
 
 
 def rewrite(path: Path, records: Sequence[Record]) -> None:

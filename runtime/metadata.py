@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from .errors import Fault
+from .kinds import KINDS, FieldKind
 
 VERSION = 1
-KINDS = ("f32", "unit", "positive", "binary", "class")
 
-Kind = Literal["f32", "unit", "positive", "binary", "class"]
 T = TypeVar("T")
 Json = dict[str, Any]
 
@@ -22,10 +21,15 @@ class Field:
     """An input or a target: what one example holds under a name."""
 
     name: str
-    kind: Kind
+    kind: str
     shape: tuple[int, ...]
     classes: int | None = None
     labels: tuple[str, ...] | None = None
+
+    @property
+    def rule(self) -> FieldKind:
+        """What its values must be."""
+        return KINDS[self.kind]
 
     @property
     def width(self) -> int:
@@ -38,14 +42,25 @@ class Field:
     @property
     def text(self) -> str:
         """The type as the language writes it: `f32[4]`, `class(3)`."""
-        domain = f"({self.classes})" if self.kind == "class" else ""
+        domain = f"({self.classes})" if self.rule.ids else ""
         shape = "" if self.shape in ((), (1,)) and self.width == 1 else f"[{', '.join(map(str, self.shape))}]"
         return f"{self.kind}{domain}{shape}"
 
 
 @dataclass(frozen=True)
+class Noise(Field):
+    """An input of random numbers, which whoever asks for a prediction draws: by the law "normal" or "uniform"."""
+
+    law: str = "normal"
+
+
+@dataclass(frozen=True)
 class Output:
-    """A result of the exported model: a prediction, or a class, label or decision `of` one."""
+    """A result of the exported model: a prediction, or a class, label or decision `of` one.
+
+    `threshold` says how a class or a decision is made other than at 1/2 or by the largest probability: its `kind` is
+    fixed, tuned (by a `metric`) or costs, its `value` the number, the array or the table.
+    """
 
     name: str
     role: Literal["prediction", "class", "label", "decision"]
@@ -53,6 +68,7 @@ class Output:
     kind: str | None = None
     shape: tuple[int, ...] = ()
     labels: tuple[str, ...] | None = None
+    threshold: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,7 @@ class StepNames:
     moments: tuple[str, ...]
     draws: Mapping[str, str]
     clock: Mapping[str, str]
-    loss: str
+    losses: Mapping[str, str]
     next: Mapping[str, str]
 
 
@@ -94,6 +110,7 @@ class Metadata:
     train: Mapping[str, Any]
     data: DataSource | None
     trained: bool
+    noises: tuple[Noise, ...] = ()
     step: StepNames | None = None
     netc: str = ""
 
@@ -129,6 +146,7 @@ def _metadata(raw: Any) -> Metadata:
         train=_dict(top.get("train") or {}),
         data=None if top.get("data") is None else _data(_dict(top["data"])),
         trained=_bool(top.get("trained", False)),
+        noises=_each(top.get("noises") or [], _noise),
         step=None if step is None else _step(_dict(step)),
         netc=_str(top.get("netc", "")),
     )
@@ -142,11 +160,19 @@ def _field(raw: Any) -> Field:
     labels = entry.get("labels")
     labels = None if labels is None else _each(labels, _str)
     classes = entry.get("classes")
-    if kind == "class":
+    if KINDS[kind].ids:
         classes = _int(classes if classes is not None or labels is None else len(labels))
         if classes < 1 or (labels is not None and len(labels) != classes):
             raise ValueError(f"{entry['name']!r} has {classes} classes and {len(labels or ())} labels")
     return Field(_str(entry["name"]), kind, _each(entry["shape"], _size), classes, labels)
+
+
+def _noise(raw: Any) -> Noise:
+    law = _str(_dict(raw)["law"])
+    if law not in ("normal", "uniform"):
+        raise ValueError(f"the law {law!r} is unknown")
+    given = _field({**_dict(raw), "kind": {"normal": "f32", "uniform": "unit"}[law]})
+    return Noise(given.name, given.kind, given.shape, law=law)
 
 
 def _output(raw: Any) -> Output:
@@ -154,7 +180,7 @@ def _output(raw: Any) -> Output:
     role = _str(entry.get("role", "prediction"))
     if role not in ("prediction", "class", "label", "decision"):
         raise ValueError(f"the role {role!r} is unknown")
-    of, kind, labels = entry.get("of"), entry.get("kind"), entry.get("labels")
+    of, kind, labels, threshold = entry.get("of"), entry.get("kind"), entry.get("labels"), entry.get("threshold")
     return Output(
         name=_str(entry["name"]),
         role=role,
@@ -162,6 +188,7 @@ def _output(raw: Any) -> Output:
         kind=None if kind is None else _str(kind),
         shape=_each(entry.get("shape") or [], _int),
         labels=None if labels is None else _each(labels, _str),
+        threshold=None if threshold is None else _dict(threshold),
     )
 
 
@@ -183,7 +210,7 @@ def _step(entry: Json) -> StepNames:
         moments=_each(entry["moments"], _str),
         draws={key: _str(name) for key, name in _dict(entry["draws"]).items()},
         clock={key: _str(name) for key, name in _dict(entry["clock"]).items()},
-        loss=_str(entry["loss"]),
+        losses={_str(_dict(each)["name"]): _str(_dict(each)["output"]) for each in _each(entry["losses"], _dict)},
         next={key: _str(name) for key, name in _dict(entry["next"]).items()},
     )
 

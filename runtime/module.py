@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import linecache
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -15,6 +18,26 @@ from .fields import Array
 from .files import os_faults
 
 Arrays: TypeAlias = dict[str, Array]
+# How often each setting has fallen that watches the loss; in the clock of a step graph it is called drops.NAME.
+Drops: TypeAlias = Mapping[str, int]
+NEVER: Drops = Counter()
+DROPS = "drops."
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a file minimises: the function of its value and gradients, and the update that these lead to."""
+
+    name: str
+    and_grads: Callable[..., tuple[Any, Arrays]]
+    update: Callable[..., None]
+
+    def move(self, weights: Arrays, moments: Arrays, grads: Arrays, step: int, epoch: float, drops: Drops) -> None:
+        """Move the weights and the updater's state; an update takes `drops` where it looks at them."""
+        if takes(self.update, "drops"):
+            self.update(weights, moments, grads, step, epoch, drops)
+        else:
+            self.update(weights, moments, grads, step, epoch)
 
 
 @dataclass(frozen=True)
@@ -29,30 +52,36 @@ class Trainer:
     targets: tuple[str, ...]
     seed: int
     epochs: int
-    batch: int
     sha256: str
     init: Callable[[int], Arrays]
     init_updater: Callable[[Arrays], Arrays]
     batches: Callable[[Array, int], list[Array]]
-    loss_and_grads: Callable[..., tuple[Any, Arrays]]
-    update: Callable[[Arrays, Arrays, Arrays, int, float], None]
     predict: Callable[..., Any]
+    losses: tuple[Loss, ...]
     validation: float | None = None
     early_stop: int | None = None
-    clip_norm: float | None = None
     fit: Callable[..., None] | None = None
     split: Callable[[int], tuple[Array, Array]] | None = None
     draw: Callable[[int, int, int], Arrays] | None = None
-    metrics: Callable[..., dict[str, float]] | None = None
-    evaluate: Callable[[Arrays, tuple[Array, ...], tuple[Array, ...]], dict[str, float]] | None = None
+    metrics: Callable[..., dict[str, Any]] | None = None
+    evaluate: Callable[..., dict[str, Any]] | None = None
+    noise: Callable[[int], list[Array]] | None = None
+    # What is done with gradients, as the functions of the losses take it by name.
+    normalisation: Mapping[str, float] = field(default_factory=lambda: {})
+    tune: Callable[[Arrays, tuple[Array, ...], tuple[Array, ...]], None] | None = None
+    # Counts an epoch by its loss, in counts that are its own, and gives the drops.
+    plateau: Callable[[dict[str, Any], float], Drops] | None = None
+    # Moves the weights on all examples at once and gives the loss before, in the place of a loss's update.
+    solve: Callable[..., float] | None = None
 
 
-_SETTINGS = {"NAME": str, "INPUTS": (tuple, dict), "TARGETS": (tuple, dict), "SEED": int, "EPOCHS": int, "BATCH": int}
-_OPTIONAL = ("VALIDATION", "EARLY_STOP", "CLIP_NORM")
-_FUNCTIONS = ("init", "init_updater", "batches", "loss_and_grads", "update", "predict")
+_SETTINGS = {"NAME": str, "INPUTS": (tuple, dict), "TARGETS": (tuple, dict), "SEED": int, "EPOCHS": int}
+_OPTIONAL = ("VALIDATION", "EARLY_STOP")
+_NORMALISATIONS = ("CLIP_NORM", "CLIP_VALUE", "RENORMALIZE")
+_FUNCTIONS = ("init", "init_updater", "batches", "predict")
 # A file whose spec wants inference alone has none of these.
-_TRAINING = ("EPOCHS", "BATCH", "init_updater", "batches", "loss_and_grads", "update")
-_OPTIONAL_FUNCTIONS = ("fit", "split", "draw", "metrics", "evaluate")
+_TRAINING = ("EPOCHS", "init_updater", "batches", "loss_and_grads", "update", "LOSSES")
+_OPTIONAL_FUNCTIONS = ("fit", "split", "draw", "metrics", "evaluate", "tune", "noise", "solve", "plateau")
 
 
 def load_trainer(path: Path) -> Trainer:
@@ -91,9 +120,12 @@ def _line(error: BaseException, filename: str) -> int | None:
 
 def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
     if not any(name in names for name in _TRAINING):
-        names = {**names, "EPOCHS": 0, "BATCH": 1, **dict.fromkeys(_TRAINING[2:], _untrainable)}
+        names = {**names, "EPOCHS": 0, **dict.fromkeys(_TRAINING[1:-1], _untrainable)}
+    if "solve" in names:
+        names = {**names, "batches": _all_at_once, "update": _untrainable}
     wrong = [name for name, kind in _SETTINGS.items() if not isinstance(names.get(name), kind)]
-    wrong += [name for name in _FUNCTIONS if not callable(names.get(name))]
+    losses, functions = _losses(names)
+    wrong += [name for name in (*_FUNCTIONS, *functions) if not callable(names.get(name))]
     if "VALIDATION" in names:
         wrong += [name for name in ("split", "evaluate", "metrics") if not callable(names.get(name))]
     if wrong:
@@ -102,10 +134,47 @@ def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
     values: dict[str, Any] = {name.lower(): names[name] for name in _SETTINGS}
     values |= {name: tuple(values[name]) for name in ("inputs", "targets")}
     values |= {name.lower(): names[name] for name in _OPTIONAL if name in names}
+    values["normalisation"] = {name.lower(): names[name] for name in _NORMALISATIONS if name in names}
     values |= {name: names[name] for name in _FUNCTIONS}
     values |= {name: names[name] for name in _OPTIONAL_FUNCTIONS if callable(names.get(name))}
-    return Trainer(sha256=sha256, **values)
+    return Trainer(sha256=sha256, losses=losses, **values)
+
+
+def _losses(names: Mapping[str, Any]) -> tuple[tuple[Loss, ...], list[str]]:
+    """The losses of a file in their order, and the functions that it has to have for them."""
+    if "LOSSES" not in names:
+        return (Loss("loss", names.get("loss_and_grads", _untrainable), names.get("update", _untrainable)),), [
+            "loss_and_grads",
+            "update",
+        ]
+    found: list[Loss] = []
+    functions: list[str] = []
+    for name in names["LOSSES"]:
+        own = f"update_{name}" in names
+        functions += [f"{name}_and_grads", f"update_{name}" if own else "update"]
+        and_grads, update = (names.get(function, _untrainable) for function in functions[-2:])
+        found.append(Loss(name, and_grads, update if own else partial(update, loss=name)))
+    return tuple(found), functions
+
+
+def time_of(function: Callable[..., Any], step: int, epoch: float, drops: Drops = NEVER) -> dict[str, Any]:
+    """The clock for a function of a file, by name; nothing for one that looks at no schedule."""
+    clock = {"step": step, "epoch": epoch, "drops": drops}
+    # By kind, since an input of the user's may be called epoch.
+    return {name: value for name, value in clock.items() if takes(function, name, inspect.Parameter.KEYWORD_ONLY)}
+
+
+@cache
+def takes(function: Callable[..., Any], name: str, kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD) -> bool:
+    """Whether a function has a parameter of a name and kind."""
+    parameter = inspect.signature(function).parameters.get(name)
+    return parameter is not None and parameter.kind is kind
+
+
+def _all_at_once(rows: Array, epoch: int) -> list[Array]:
+    """The only batch of an epoch, of a file that solves."""
+    return [rows]
 
 
 def _untrainable(*_: Any, **__: Any) -> Any:
-    raise Fault("trainer-broken", "the file only predicts: its spec wants inference alone")
+    raise Fault("trainer-broken", "the file has no such function: its spec wants inference alone, or has a solver")

@@ -10,7 +10,10 @@ from .module import Arrays
 
 @dataclass(frozen=True)
 class Start:
-    """A run as it begins. `epoch` and `batch` are those already done; a fresh run begins at 0 and 0."""
+    """A run as it begins. `epoch` and `batch` are those already done; a fresh run begins at 0 and 0.
+
+    `losses` are their names, of which `on_batch` gives the values.
+    """
 
     name: str
     engine: str
@@ -23,6 +26,7 @@ class Start:
     epoch: int
     batch: int
     resumed: bool
+    losses: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -43,7 +47,7 @@ class Observer:
     def on_start(self, start: Start) -> None:
         """The run begins."""
 
-    def on_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def on_batch(self, epoch: int, batch: int, batches: int, losses: tuple[float, ...]) -> None:
         """A batch is done; epoch and batch count from 1. Called for every batch, so it has to be quick."""
 
     def on_epoch(self, record: Record) -> None:

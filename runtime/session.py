@@ -10,7 +10,8 @@ import numpy as np
 from . import ort
 from .errors import Fault, did_you_mean, listed
 from .fields import Array, check_counts, conform
-from .metadata import Field, Metadata, Output
+from .metadata import Field, Metadata, Noise, Output
+from .noise import draw_noise
 from .ort import Device, Provider
 
 DTYPES = {
@@ -60,7 +61,7 @@ class Session:
             name: tuple(n for n in node.shape[1:] if isinstance(n, int)) for name, node in graph.items() if node.shape
         }
         self._dtypes = {name: DTYPES.get(node.type, np.dtype(np.float32)) for name, node in graph.items()}
-        self._fields = {f.name: f for f in self._metadata.inputs}
+        self._fields = {f.name: f for f in (*self._metadata.inputs, *self._metadata.noises)}
         self._check_graph({node.name for node in opened.session.get_inputs()})
 
     @property
@@ -72,6 +73,11 @@ class Session:
     def inputs(self) -> tuple[Field, ...]:
         """The inputs, in the spec's order."""
         return self._metadata.inputs
+
+    @property
+    def noises(self) -> tuple[Noise, ...]:
+        """The inputs of random numbers, which `noise` draws."""
+        return self._metadata.noises
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -92,13 +98,17 @@ class Session:
         """Run a batch of any size, also of none, and return every output by name.
 
         Each input is an array (N, …) or a nested list. Integers and float64 are taken for float32 inputs if they stay
-        finite; class inputs take whole numbers, or labels where the class has them; axes of size one may be left out.
+        finite; a category takes ids, or labels where it has them; axes of size one may be left out.
         Raises Fault naming the input: `model-input`, `data-shape`, `data-dtype`, `data-value`, `data-label` …
         """
         feeds = self._checked(arrays)
         if len(next(iter(feeds.values()))) == 0:
             return {name: np.empty((0, *self._shapes[name]), self._dtypes[name]) for name in self._shapes}
         return ort.guarded(lambda: self._run(feeds), self._where)
+
+    def noise(self, count: int, seed: int = 1) -> dict[str, Array]:
+        """Noise for so many examples, by name: `session.run(**session.noise(16))`."""
+        return draw_noise(self.noises, count, seed)
 
     def predict(self, /, **arrays: object) -> dict[str, Prediction]:
         """Run a batch and gather, for each predicted value, its numbers, class ids and labels."""
@@ -122,7 +132,7 @@ class Session:
             if name not in self._fields:
                 help = did_you_mean(name, self._fields) or f"the inputs are {listed(self._fields)}"
                 raise Fault("model-input", f"the model has no input {name}", self._where, help)
-        missing = [f"{f.name} ({f.text})" for f in self.inputs if f.name not in arrays]
+        missing = [f"{f.name} ({f.text})" for f in self._fields.values() if f.name not in arrays]
         if missing:
             raise Fault("model-input", f"the input {listed(missing)} is missing", self._where)
         feeds = {name: conform(f, _array(name, arrays[name]), "the input") for name, f in self._fields.items()}
@@ -160,6 +170,9 @@ def metadata_of(session: ort.Ort, where: str) -> Metadata:
 
 def _array(name: str, value: object) -> Array:
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
         raise Fault("data-shape", f"{name}: the rows of the list differ in length", "the input") from None
+    # Labels come as objects from pandas, and from a session itself.
+    strings = array.dtype.hasobject and array.size and all(isinstance(cell, str) for cell in array.flat)
+    return array.astype(str) if strings else array

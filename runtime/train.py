@@ -18,11 +18,12 @@ from .engines import Engine, NumpyEngine
 from .errors import Fault, Interrupted
 from .fields import Array, digest_of
 from .guard import all_finite, find_first_bad
-from .history import Record
+from .history import Measure, Record
 from .interrupt import Interrupts
 from .metadata import Metadata
-from .module import Arrays, Trainer
+from .module import Arrays, Trainer, time_of
 from .observer import Observer, Result, Start
+from .watching import Watch
 from .weights import checked_weights
 
 # Saving may take at most this share of the time.
@@ -128,7 +129,7 @@ def _begin(
     """The state to go on from, notes about it, and whether it was saved by an earlier run."""
     if not resume or path is None or not path.exists():
         notes = ("there is nothing to resume, so the run starts afresh",) if resume else ()
-        return State(start, trainer.init_updater(start)), notes, False
+        return State(start, trainer.init_updater(start), totals=[0.0] * len(trainer.losses)), notes, False
     state, saved = checkpoint.load(path)
     return state, tuple(mark.check(saved, str(path))), True
 
@@ -142,10 +143,11 @@ def _told(trainer: Trainer, split: Split, engine: Engine, state: State, resumed:
         training=len(split.rows),
         validation=split.held,
         epochs=trainer.epochs,
-        batches=-(-len(split.rows) // trainer.batch),
+        batches=len(trainer.batches(split.rows, 0)),
         epoch=state.epoch,
         batch=state.batch,
         resumed=resumed,
+        losses=tuple(loss.name for loss in trainer.losses),
         notes=notes,
     )
 
@@ -172,6 +174,7 @@ class _Run:
         self.steady = True
         self.saved: Path | None = None
         self.good = state.copy()
+        self.watch = Watch(trainer, state.history)
         engine.start(state.weights, state.moments, split.inputs, split.targets)
 
     def go(self) -> Result:
@@ -208,20 +211,22 @@ class _Run:
         """The batches of an epoch that are still to do."""
         state, engine, draw, stop = self.state, self.engine, self.trainer.draw, self.stop
         step, on_batch, monotonic, isfinite = engine.step, self.observer.on_batch, time.monotonic, math.isfinite
+        drops = self.watch.drops
         epoch, count = state.epoch, len(parts)
         for k in range(state.batch, count):
             batch = parts[k]
             number = state.step + 1
             draws = None if draw is None else draw(epoch, number, len(batch))
             self.steady = False
-            loss = step(batch, draws, number, epoch + k / count)
-            if not isfinite(loss):
-                raise self._not_finite(number)
-            state.total += loss * len(batch)
+            losses, size = step(batch, draws, number, epoch + k / count, drops), len(batch)
+            for i, loss in enumerate(losses):
+                if not isfinite(loss):
+                    raise self._not_finite(number)
+                state.totals[i] += loss * size
             state.step = number
             state.batch = k + 1
             self.steady = True
-            on_batch(epoch + 1, k + 1, count, loss)
+            on_batch(epoch + 1, k + 1, count, losses)
             if stop.asked:
                 raise KeyboardInterrupt
             if monotonic() >= self.due:
@@ -232,27 +237,33 @@ class _Run:
         state, trainer = self.state, self.trainer
         weights = self.engine.weights() if trainer.evaluate is not None else {}
         report, training = self._measure(weights)
-        record = Record(state.epoch + 1, state.total / len(self.split.rows), report, training)
+        rows = len(self.split.rows)
+        losses = {each.name: total / rows for each, total in zip(trainer.losses, state.totals, strict=True)}
+        record = Record(state.epoch + 1, losses, report, training)
         # From here to the end nothing may fail or be interrupted half-way: the state changes as a whole.
         self.steady = False
         if trainer.early_stop is not None and report:
-            self._judge(report["loss"], weights)
+            self._judge(history.numbers(report)[trainer.losses[0].name], weights)
+        self.watch.see(record)
         state.history.append(record)
-        state.epoch, state.batch, state.total = state.epoch + 1, 0, 0.0
+        state.epoch, state.batch, state.totals = state.epoch + 1, 0, [0.0] * len(losses)
         self.steady = True
         if self.folder is not None:
             history.append(self.folder / history.FILE, record)
         self.observer.on_epoch(record)
 
-    def _measure(self, weights: Arrays) -> tuple[dict[str, float], dict[str, float]]:
+    def _measure(self, weights: Arrays) -> tuple[dict[str, Measure], dict[str, Measure]]:
         """What `evaluate` says of the validation examples, or where none are held out of those that train."""
-        if self.trainer.evaluate is None:
+        evaluate, split = self.trainer.evaluate, self.split
+        if evaluate is None:
             return {}, {}
-        if self.split.held:
-            found = self.trainer.evaluate(weights, self.split.held_inputs, self.split.held_targets)
-            return {name: float(value) for name, value in found.items()}, {}
-        found = self.trainer.evaluate(weights, self.split.inputs, self.split.targets)
-        return {}, {name: float(value) for name, value in list(found.items())[1:]}
+        # The epoch that ends is still in the state.
+        clock = time_of(evaluate, self.state.step, self.state.epoch + 1, self.watch.drops)
+        if split.held:
+            found = evaluate(weights, split.held_inputs, split.held_targets, **clock)
+            return dict(found), {}
+        found = evaluate(weights, split.inputs, split.targets, **clock)
+        return {}, dict(list(found.items())[len(self.trainer.losses) :])
 
     def _judge(self, loss: float, weights: Arrays) -> None:
         """Keep the best weights; finish when the patience is used up."""
@@ -291,12 +302,17 @@ class _Run:
             checkpoint.save(checkpoint.path_of(self.folder, self.trainer.name), self.good, self.mark)
             history.rewrite(self.folder / history.FILE, self.good.history)
         return find_first_bad(
-            self.trainer, self.engine, self.good, self.split.rows, self.split.inputs, self.split.targets, step
+            *(self.trainer, self.engine, self.good, self.split.rows, self.split.inputs, self.split.targets),
+            step,
+            self.state.history,
         )
 
     def _result(self) -> Result:
         state, trainer = self.state, self.trainer
         kept = state.kept if trainer.early_stop is not None else None
-        best = kept if kept is not None else {name: array.copy() for name, array in state.weights.items()}
+        best = {name: array.copy() for name, array in (state.weights if kept is None else kept).items()}
+        if trainer.tune is not None:
+            # The checkpoint keeps the weights as they were trained, so that a resumed run goes on as this one did.
+            trainer.tune(best, self.split.held_inputs, self.split.held_targets)
         stopped = state.epoch < trainer.epochs
         return Result(best, tuple(state.history), state.step, state.best_epoch, stopped)

@@ -9,6 +9,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what comes out now where it was expected")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have to say aloud, also where they pass in another process."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    found = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    for text in dict.fromkeys(text for name, text in found if name == "aloud"):
+        terminalreporter.write_line(text)
+
+
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether expectations are to be rewritten instead of compared."""

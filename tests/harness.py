@@ -11,13 +11,15 @@ import onnxruntime as ort
 from netc.codegen import to_numpy
 from netc.codegen.autodiff import _fit, backward
 from netc.codegen.body import Body, Names
+from netc.codegen.functions import GLOBALS
+from netc.codegen.gradients import loss_and_grads
 from netc.codegen.graph import DTYPES, Graph, add_program
-from netc.codegen.numpy_file import GLOBALS
 from netc.codegen.simplify import Simplifier
 from netc.dsl import Net, load_text
 from netc.dsl.ir import OPS, Backward, Builder, Op, Program, Tensor
 from netc.dsl.prune import prune
-from netc.dsl.types import BINARY, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
+from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
+from netc.runtime.module import takes, time_of
 from onnx import ModelProto, checker, helper
 from onnx.reference import ReferenceEvaluator
 
@@ -38,6 +40,8 @@ def case_type(text: str) -> Type:
     shape: Shape = tuple(d if d == "N" else int(d) for d in dims.split(",") if d)
     if kind == "bool":
         return Type("bool", shape, BINARY)
+    if kind == "u8":
+        return Type("u8", shape, PIXEL)
     if kind:
         return Type("i64", shape, Domain(0, int(kind) - 1, False, False, whole=True))
     return Type("f32", shape, DOMAINS[domain or "real"])
@@ -53,8 +57,9 @@ def sample(type: Type, rng: np.random.Generator) -> Array:
     shape = sizes(type.shape)
     if type.dtype == "bool":
         return np.asarray(rng.random(shape) < 0.5)
-    if type.dtype == "i64":
-        return rng.integers(int(type.domain.low), int(type.domain.high) + 1, shape)
+    if type.dtype in ("i64", "u8"):
+        high = int(min(type.domain.high, 50))  # the clock has no end
+        return rng.integers(int(type.domain.low), high + 1, shape, DTYPES[type.dtype])
     if type.domain.simplex is not None:
         raw = rng.uniform(0.2, 1, shape)
         return raw / raw.sum(axis=-1, keepdims=True)
@@ -120,9 +125,18 @@ def compiled(program: Program) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     finals = ", ".join(f"{name!r}: {body.final(name)}" for name in program.results)
     names = [body.names.of[i.value] for i in program.inputs]
     text = "\n".join([f"def run({', '.join(names)}):", *lines, f"    return {{{finals}}}"])
-    space: dict[str, Any] = {"np": np, "math": __import__("math"), **kernels}
+    space: dict[str, Any] = {"np": np, "math": __import__("math"), **kernels, **settings(program)}
     exec(compile(text, f"<{program.name}>", "exec"), space)
     return lambda arrays: space["run"](*(arrays[i.name] for i in program.inputs))
+
+
+def settings(program: Program) -> dict[str, Any]:
+    """The numbers that a program reads by name."""
+    ops = ("constant", "stairs", "literal", "vector")
+    named = [e.attrs for e in program.equations if e.op.name in ops and e.attrs.get("name")]
+    found = {a["name"]: a["number"] for a in named if "number" in a}
+    found |= {a["name"]: a["values"] for a in named if "values" in a}
+    return found | {f"{a['name']}_AT": a["at"] for a in named if "at" in a}
 
 
 def onnx_model(program: Program) -> ModelProto:
@@ -175,9 +189,23 @@ def module(net: Net) -> Any:
     return made
 
 
-def spec(chains: str, *, target: str = "f32[2]", loss: str = "mse", updater: str = "sgd", more: str = "") -> str:
-    """The text of a small net over x: f32[6] and y."""
-    return f"net small\ninput x: f32[6]\ntarget y: {target}\n{chains}\nloss {loss}\nupdater {updater}\n{more}\n"
+def spec(
+    chains: str,
+    *,
+    given: str = "f32[6]",
+    target: str = "f32[2]",
+    loss: str = "mse",
+    updater: str = "sgd",
+    more: str = "",
+) -> str:
+    """The text of a small net over x and y."""
+    return f"net small\ninput x: {given}\ntarget y: {target}\n{chains}\nloss {loss}\nupdater {updater}\n{more}\n"
+
+
+def gradient(net: Net) -> Program:
+    """The program of the gradient of a net's only loss."""
+    (loss,) = net.losses
+    return loss_and_grads(net, loss)
 
 
 def small(chains: str, **parts: str) -> Net:
@@ -191,11 +219,16 @@ def batch(net: Net, rng: np.random.Generator, count: int = N) -> tuple[list[Arra
 
 
 def field_sample(field: Any, rng: np.random.Generator, count: int) -> Array:
-    if field.kind == "class":
-        return rng.permutation(np.arange(count) % field.classes)
     shape = (count, *field.shape)
-    if field.kind == "binary":
-        return rng.integers(0, 2, shape).astype(np.float64)
+    if field.classes:
+        return rng.permutation(np.arange(int(np.prod(shape))) % field.classes).reshape(shape)
+    if field.type.dtype == "u8":
+        return rng.integers(0, 256, shape, np.uint8)
+    if field.domain.whole:
+        return rng.integers(0, 2 if field.kind == "binary" else 6, shape).astype(np.float64)
+    if field.domain.simplex is not None:
+        # Dyadic shares, which float32 holds exactly and which sum to 1 in it.
+        return rng.multinomial(64, np.full(shape[-1], 1 / shape[-1]), shape[:-1]) / 64
     low, high = {"unit": (0.05, 0.95), "positive": (0.1, 2)}.get(field.kind, (-2, 2))
     # float32 holds these exactly, so that both precisions see one batch.
     return np.float64(np.float32(rng.uniform(low, high, shape)))
@@ -209,10 +242,28 @@ def weights(made: Any, net: Net, rng: np.random.Generator, inputs: Sequence[Arra
     return {k: np.float64(np.float32(v)) for k, v in p.items()}
 
 
-def extras(made: Any, net: Net, epoch: int = 0, step: int = 1, count: int = N) -> dict[str, Any]:
+def extras(made: Any, net: Net, epoch: float = 0.0, step: int = 1, count: int = N) -> dict[str, Any]:
     """The keyword arguments that loss_and_grads takes besides the batch."""
-    found = {"draws": made.draw(epoch, step, count)} if hasattr(made, "draw") else {}
-    return found | ({"clip_norm": made.CLIP_NORM} if hasattr(made, "CLIP_NORM") else {})
+    found = {"draws": made.draw(int(epoch), step, count)} if hasattr(made, "draw") else {}
+    if net.trains:
+        found |= time_of(getattr(made, net.losses[0].function), step, float(epoch), fallen(made, step))
+    return found | {n.lower(): getattr(made, n) for n in ("CLIP_NORM", "CLIP_VALUE", "RENORMALIZE") if hasattr(made, n)}
+
+
+def falls(step: int) -> int:
+    """How often whatever watches the loss has fallen when a step is made, as tests have it."""
+    return step % 3
+
+
+def fallen(made: Any, step: int) -> dict[str, int]:
+    """The drops as the trainer takes them."""
+    return dict.fromkeys(getattr(made, "PLATEAUS", {}), falls(step))
+
+
+def update(made: Any, p: Any, moments: Any, grads: Any, step: int, epoch: float) -> None:
+    """The trainer's own update, which takes the drops where it looks at them."""
+    drops = [fallen(made, step)] if takes(made.update, "drops") else []
+    made.update(p, moments, grads, step, epoch, *drops)
 
 
 # Judging --------------------------------------------------------------------------------------------------------------
@@ -272,7 +323,7 @@ def input_gradients(net: Net) -> Program:
     source = net.programs["loss"]
     builder = Simplifier(source, expand=True)
     simple = builder.simplified(source)
-    wanted = {i.value: i.name for i in source.inputs if i.role == "example"}
+    wanted = {i.value: i.name for i in source.inputs if i.role == "example" and i.value.type.dtype == "f32"}
     found = backward(builder, simple, simple.results["loss"], set(wanted))
     results = {"loss": simple.results["loss"]} | {f"d{n}": found[v].value for v, n in wanted.items() if v in found}
     return prune(Program("inputs", tuple(builder.inputs), tuple(builder.equations), results)).check()

@@ -22,7 +22,26 @@ def updated(text: str) -> str:
     return f"{FLOWERS}{SOFTMAX}updater {text}\nmetric accuracy\n{TRAIN}"
 
 
+def side_by_side(*updaters: str) -> str:
+    """A net in which each of several losses moves a layer of its own, each by another updater."""
+    heads = "".join(f"output p{i} = x -> dense 1 bias=false\n" for i in range(len(updaters)))
+    losses = "".join(f"loss by{i} = mse(p{i}, t) with {updater}\n" for i, updater in enumerate(updaters))
+    return f"{NUMBERS}{heads}{losses}{TRAIN}"
+
+
 NETS = {
+    "side_by_side": side_by_side(
+        "none",
+        "momentum(lr=inverse(0.05, gamma=0.5))",
+        "lion(lr=poly(0.02, epochs=12, power=2))",
+        "adagrad(lr=sigmoid(0.2, gamma=-1, middle=5))",
+        "adadelta(lr=map([0, 3, 8], [2, 1, 0.5]))",
+        "amsgrad(lr=ramp(0.01, 0.05, epochs=5))",
+        "adamax(lr=cycle(0.01, 0.05, epochs=5, anneal=1))",
+        "nadam",
+        "adabelief(lr=ramp(0.05, 0.01, epochs=50, per=step))",
+        "lamb(lr=1e-2)",
+    ),
     "sgd": updated("sgd lr=0.1"),
     "nesterovs": updated("nesterovs lr=0.05 momentum=0.8"),
     "adam": updated("adam lr=1e-2"),
@@ -34,6 +53,10 @@ NETS = {
     "exponential_rate": updated("adam lr=exponential(2e-2, factor=0.8)"),
     "cosine_rate": updated("adam lr=cosine(2e-2, epochs=10, warmup=2)"),
     "cosine_rate_per_step": updated("adam lr=cosine(2e-2, epochs=100, warmup=15, per=step)"),
+    "plateaus": FLOWERS
+    + "standardize -> dense 8 l2=plateau(0.01, patience=1, threshold=0.1) -> tanh -> dropout plateau(0.3, patience=0)\n"
+    + "dense 3 -> softmax\nloss mcxent\nupdater adam lr=plateau(0.2, factor=0.5, patience=0, cooldown=1)\n"
+    + f"metric accuracy\n{TRAIN}",
     "dropouts": FLOWERS
     + "standardize -> dropout 20%\ndense 16 -> relu -> dropout 40%\ndense 3 -> softmax\n"
     + f"loss mcxent\nupdater adam lr=1e-2\nmetric accuracy f1\n{TRAIN}",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netc.dsl import vocabulary
+from netc.dsl.functions import FUNCTIONS
 from netc.dsl.words import WORDS, Word
 from random_nets import spec_of
 from reading import SAMPLES, SENTENCES
@@ -56,6 +57,7 @@ def plausible(chance: random.Random) -> str:
     lines += [f"let {name(chance)} = {value(chance)}" for _ in range(chance.choice((0, 0, 1, 2)))]
     lines += [f"input {x}: {kind(chance)}" for x in chance.sample(NAMES, chance.choice((1, 1, 1, 2, 0)))]
     lines += [f"target {y}: {kind(chance)}" for y in chance.sample(["y", "t", *NAMES], chance.choice((1, 1, 1, 2, 0)))]
+    lines += [definition(chance) for _ in range(chance.choice((0, 0, 0, 1, 2)))]
     lines += [chain(chance) for _ in range(chance.randint(0, 4))]
     lines += [sentence(chance) for _ in range(chance.randint(0, 5))]
     if chance.random() < 0.2:
@@ -96,6 +98,37 @@ def kind(chance: random.Random) -> str:
     )
 
 
+# What formulas are made of, and the heads and bodies of definitions around them.
+LEAVES = ["x", "p", "y", "in", "w", "g", "t", "m", "a", "b", "W", "epoch", "fan_in", "normal()", "in.features", "pi"]
+HEADS = {
+    "activation": "(x, a=1) = {}",
+    "loss": "(p, y, a=0.5) = mean({})",
+    "metric": "(p, y) = {}",
+    "init": "(a=1) = {}",
+    "schedule": "(a) = {}",
+    "layer": "(a=2, b=true) {{\n weight W: [in.features, {}]\n if {} {{\n return in @ W\n }}\n m = {}\n return {}\n}}",
+    "updater": "(a=0.1) {{\n state m = {}\n m = {}\n w = w - a * {}\n}}",
+}
+
+
+def formula(chance: random.Random, depth: int = 0) -> str:
+    if depth > 3 or chance.random() < 0.3:
+        return chance.choice([number(chance), chance.choice(LEAVES[:8]), chance.choice(LEAVES)])
+    inner = [formula(chance, depth + 1) for _ in range(chance.choice((1, 1, 2, 3)))]
+    one, other = inner[0], inner[-1]
+    forms = [f"{chance.choice([*FUNCTIONS, 'softmax', 'b', 'leakyrelu'])}({', '.join(inner)})"] * 3
+    forms += [f"({one} {chance.choice('+-*/^@<')} {other})"] * 3
+    forms += [f"mean({one}, axis={number(chance)})", f"where({one} > {other}, {one}, {other})", f"-{one}", f"not {one}"]
+    return chance.choice(forms)
+
+
+def definition(chance: random.Random) -> str:
+    """A definition of any kind with random formulas."""
+    kind, head = chance.choice(list(HEADS.items()))
+    parts = [formula(chance) for _ in range(head.count("{}"))]
+    return f"def {kind} {name(chance)}{head.format(*parts)}"
+
+
 def word(chance: random.Random, *kinds: str) -> Word:
     return chance.choice([w for w in WORDS.values() if not kinds or w.kind in kinds])
 
@@ -118,6 +151,8 @@ def use(chance: random.Random, *kinds: str) -> str:
 
 def chain(chance: random.Random) -> str:
     links = [use(chance, "layer", "activation") for _ in range(chance.randint(1, 4))]
+    if chance.random() < 0.1:
+        links.append(chance.choice(NAMES[:6]))
     if chance.random() < 0.1:
         links.insert(chance.randint(0, len(links)), use(chance))
     start = f"{name(chance)} -> " if chance.random() < 0.3 else ""

@@ -1,247 +1,282 @@
-"""Random small nets that are valid by construction, over all words and all their options; one seed gives one spec."""
+"""Random small programs that are valid by construction, over all words and all their options; one seed gives one spec.
+
+What a word takes and gives is asked of its record, so that a new word needs nothing here. Not written, and why:
+`import`, `data` and an `npz` initializer name files beside the spec (test_import, test_data and test_initializers have
+them); a spec for inference alone has no step to compare (test_build); and what is `not-yet` is refused.
+"""
 
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 
-from netc.dsl import vocabulary
-from netc.dsl.types import SIMPLEX, UNIT
-from netc.dsl.words import WORDS, Option, Word
+from netc.dsl.example_weights import KINDS as WEIGHING
+from netc.dsl.kinds import KINDS, LAWS
+from netc.dsl.train_sentence import NORMALISATIONS
+from netc.dsl.types import PIXEL, SIMPLEX, Domain, Type
+from netc.dsl.universal import OF_MOVING
+from netc.dsl.words import WORDS
+from random_chains import Chains, Value
+from random_formulas import DEFINED, definition
+from random_targets import Target, called, target_of
+from random_words import EPOCHS, Definition, Own, Pen
 
-assert vocabulary.__all__
+INPUTS = [name for name, kind in KINDS.items() if "input" in kind.roles]
+UPDATERS, SOLVERS = ([w for w in WORDS.values() if w.kind == kind] for kind in ("updater", "solver"))
+# What brings numbers that may be large to the size of 1.
+TAMED = ("standardize", "rescale")
+NORMALISED = {"clip_norm": "0.5", "clip_value": "0.1", "renormalize": "true"}
+assert set(NORMALISED) == set(NORMALISATIONS)
 
-Shape = tuple[int, ...]
-UPDATERS, SCHEDULES, INITS = ([w for w in WORDS.values() if w.kind == kind] for kind in ("updater", "schedule", "init"))
-ACTIVATIONS = [w for w in WORDS.values() if w.kind == "activation"]
-LOSSES, METRICS = ([w for w in WORDS.values() if w.kind == kind] for kind in ("loss", "metric"))
-KINDS = ("f32", "unit", "positive", "binary")
+
+@dataclass(frozen=True)
+class RandomSpec:
+    """The text of a program, and how often it uses each word, option, sentence and function, by kind and name."""
+
+    text: str
+    used: Counter[tuple[str, str]]
 
 
 @dataclass
 class Writer:
-    """A spec under construction; `values` are the named values and their shapes, not all of which are used yet."""
+    """A spec under construction."""
 
-    chance: random.Random
-    lines: list[str] = field(default_factory=lambda: [])
-    lets: list[str] = field(default_factory=lambda: [])
-    values: dict[str, Shape] = field(default_factory=lambda: {})
-    unused: list[str] = field(default_factory=lambda: [])
-    names: int = 0
-    weighted: bool = False
+    pen: Pen
+    chains: Chains
+    definitions: list[Definition] = field(default_factory=lambda: [])
+    declared: list[str] = field(default_factory=lambda: [])
+    body: list[str] = field(default_factory=lambda: [])
+    targets: list[Target] = field(default_factory=lambda: [])
+    # The names that losses and metrics compare, and the layers that end in each; outputs that are said.
+    heads: list[str] = field(default_factory=lambda: [])
+    ends: list[str] = field(default_factory=lambda: [])
+    # Whether each target has a loss of its own.
+    several: bool = False
 
-    # Numbers and options ----------------------------------------------------------------------------------------------
+    # Fields -----------------------------------------------------------------------------------------------------------
 
-    def number(self, low: float, high: float) -> str:
-        """A number between two bounds, in one of the ways in which it can be written."""
-        value = round(self.chance.uniform(low, high), 3)
-        value = value if low < value < high else (low + high) / 2
-        forms = [f"{value:g}", f"{100 * value:g}%", f"{value:e}"]
-        if value > 0:
-            forms.append(f"({value / 2:g} + {value / 2:g})")
-        return self.named(self.chance.choice(forms))
+    def given(self, name: str) -> None:
+        """An input, and the first sentence that makes numbers of it."""
+        kind = self.pen.chance.choice(INPUTS)
+        self.pen.count("input", kind)
+        shape = [self.pen.chance.randint(1, 4) for _ in range(self.pen.chance.choice((1, 1, 1, 2, 3)))]
+        if kind == "simplex":
+            shape[-1] += 1
+        record, words = KINDS[kind], list[str]()
+        value = Value(name, Type("f32", ("N", *shape), record.domain))
+        text = f"{kind}{shape}"
+        if record.named:
+            classes = self.pen.chance.randint(2, 5)
+            labels = ", ".join(f'"l{i}"' for i in range(classes))
+            text = f"{kind}({self.pen.chance.choice([str(classes), labels])}){shape}"
+            domain = Domain(0, classes - 1, False, False, whole=True)
+            value = Value(name, Type("i64", ("N",) if shape == [1] else ("N", *shape), domain))
+        elif record.domain in (PIXEL, KINDS["count"].domain) and self.pen.maybe(0.8):
+            words.append(self.pen.chance.choice(TAMED))
+            self.pen.count("layer", words[0])
+        self.declared.append(f"input {name}: {text}")
+        self.body += self.chains.grown(" -> ".join([name, *words]), value, f"{name}_v", self.pen.chance.randint(1, 4))
 
-    def named(self, text: str) -> str:
-        """Sometimes the constant goes by a name."""
-        if self.chance.random() < 0.9:
-            return text
-        self.lets.append(f"let c{len(self.lets)} = {text}")
-        return f"c{len(self.lets) - 1}"
+    def noise(self) -> None:
+        law, size = self.pen.chance.choice(LAWS), self.pen.chance.randint(1, 3)
+        self.pen.count("sentence", f"noise {law}")
+        self.declared.append(f"noise z: {law}[{size}]")
+        self.body += self.chains.grown("z", Value("z", Type("f32", ("N", size)), True), "z_v", 1)
 
-    def size(self, most: int = 6) -> int:
-        return self.chance.randint(1, most)
+    # Heads ------------------------------------------------------------------------------------------------------------
 
-    def option(self, option: Option, word: Word) -> str:
-        """A value that the option takes."""
-        kind = option.kind
-        low, high = max(kind.low, -2.0), min(kind.high, 2.0)
-        match kind.form:
-            case "whole":
-                return self.named(str(self.chance.randint(max(1, int(kind.low)), 6)))
-            case "real":
-                return self.number(low, high)
-            case "setting":
-                return self.number(low, 1.0) if kind.high == 1 or kind.low_open else self.number(0.1, 1.0)
-            case "flag":
-                return self.chance.choice(["true", "false"])
-            case "rate":
-                return self.number(0.001, 0.1) if self.chance.random() < 0.6 else self.schedule()
-            case "init":
-                return self.initializer(bias=option.name.startswith("bias"))
-            case form:
-                raise AssertionError(f"{word.name}: how is a {form} written?")
-
-    def options(self, word: Word, share: float = 0.4) -> list[str]:
-        """Some of a word's options, by name."""
-        found = {
-            o.name: self.option(o, word) for o in word.options.values() if o.required or self.chance.random() < share
-        }
-        return [f"{name}={value}" for name, value in found.items()]
-
-    def schedule(self) -> str:
-        word = self.chance.choice(SCHEDULES)
-        if word.name == "cosine":
-            return f"cosine({self.number(0.001, 0.1)}, epochs={self.number(3, 9)}, warmup={self.number(0.5, 2.5)})"
-        per = ["per=step"] if self.chance.random() < 0.4 else []
-        return f"{word.name}({', '.join([*self.options(word), *per])})"
-
-    def initializer(self, bias: bool) -> str:
-        word = self.chance.choice([w for w in INITS if w.name != "orthogonal" or not bias])
-        if word.name == "uniform":
-            return self.chance.choice(["uniform", f"uniform({self.number(-1, -0.1)}, {self.number(0.1, 1)})"])
-        given = self.options(word)
-        return f"{word.name}({', '.join(given)})" if given else self.chance.choice([word.name, self.number(-0.5, 0.5)])
-
-    # Chains -----------------------------------------------------------------------------------------------------------
-
-    def fresh(self, stem: str) -> str:
-        self.names += 1
-        return f"{stem}{self.names}"
-
-    def universal(self, last: bool) -> list[str]:
-        """Options that every layer with weights takes."""
-        given = [f"{o}={self.number(0.001, 0.1)}" for o in ("l1", "l2") if self.chance.random() < 0.1]
-        # The head trains, so that there is something to train.
-        given += ["frozen=true"] * (self.chance.random() < 0.05 and not last)
-        return given + [f"name={self.fresh('layer')}"] * (self.chance.random() < 0.15)
-
-    def dense(self, units: int, last: bool = False) -> str:
-        self.weighted = True
-        extra = [o for o in self.options(WORDS["layer", "dense"]) if not o.startswith("units")]
-        if "bias=false" in extra:
-            extra = [o for o in extra if not o.startswith("bias_init")]
-        return " ".join(["dense", self.named(str(units)), *extra, *self.universal(last)])
-
-    def activation(self, shape: Shape) -> str:
-        word = self.chance.choice([w for w in ACTIVATIONS if w.name != "softmax"])
-        return " ".join([word.name, *self.options(word)])
-
-    def link(self, shape: Shape) -> tuple[list[str], Shape]:
-        """Words that can stand after a value of a shape, and the shape that they give."""
-        roll, size = self.chance.random(), 1
-        for dim in shape:
-            size *= dim
-        if roll < 0.1:
-            return [f"dropout {self.number(0.05, 0.6)}"], shape
-        if roll < 0.15 and not self.weighted:
-            return ["standardize"], shape
-        if roll < 0.25:
-            parts = [d for d in range(1, size + 1) if size % d == 0]
-            first = self.chance.choice(parts)
-            made = self.chance.choice([(first, size // first), (size,), (1, first, size // first)])
-            return [f"reshape {list(made)}"], made
-        if roll < 0.4:
-            return [self.activation(shape)], shape
-        if roll < 0.55:
-            same = [v for v, s in self.values.items() if s == shape]
-            like = [v for v, s in self.values.items() if s[:-1] == shape[:-1]]
-            word, known = self.chance.choice([("add", same), ("concat", like)])
-            if known:
-                others = self.chance.choices(known, k=self.chance.choice((1, 1, 2)))
-                self.unused = [v for v in self.unused if v not in others]
-                wide = shape[-1] + sum(self.values[v][-1] for v in others)
-                return [" ".join([word, *others])], shape if word == "add" else (*shape[:-1], min(wide, wide))
-        units = self.size(8)
-        flat = [] if len(shape) == 1 else ["flatten"]
-        return [*flat, self.dense(units), *([self.activation((units,))] if self.chance.random() < 0.7 else [])], (
-            units,
-        )
-
-    def links(self, shape: Shape, count: int) -> tuple[list[str], Shape]:
-        found: list[str] = []
-        for _ in range(count):
-            more, shape = self.link(shape)
-            found += more
-        return found, shape
-
-    def head(self, source: str, shape: Shape, units: int, end: str) -> str:
-        flat = ["flatten"] if len(shape) > 1 else []
-        return " -> ".join([source, *flat, self.dense(units, last=True), *([end] if end else [])])
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target with the head that predicts it, its loss and its metrics."""
-
-    type: str
-    units: int
-    end: str
-    loss: str
-    metrics: tuple[str, ...]
-
-
-def target_of(chance: random.Random) -> Target:
-    """A target, and a loss that takes it."""
-    word = chance.choice(LOSSES)
-    kind = chance.choice(word.targets)
-    units = chance.randint(2, 4) if word.prediction == SIMPLEX else chance.randint(1, 3)
-    end = {SIMPLEX: "softmax", UNIT: "sigmoid"}.get(word.prediction)
-    if end is None:
-        end = chance.choice(["", "", "tanh", "sigmoid"])
-    labels = ", ".join(f'"l{i}"' for i in range(units))
-    type = {"class": chance.choice([f"class({units})", f"class({labels})"])}.get(kind, f"{kind}[{units}]")
-    within = {"softmax": UNIT, "sigmoid": UNIT}.get(end)
-    fitting = [m.name for m in METRICS if kind in m.targets and (m.prediction != UNIT or within == UNIT)]
-    if kind == "class":
-        fitting = [m.name for m in METRICS if "class" in m.targets]
-    return Target(type, units, end, word.name, tuple(chance.sample(fitting, chance.randint(0, len(fitting)))))
-
-
-def spec_of(seed: int) -> str:
-    """The text of a valid spec."""
-    chance = random.Random(seed)
-    writer = Writer(chance)
-    inputs = {
-        f"x{i}": tuple(writer.size(4) for _ in range(chance.choice((1, 1, 1, 2, 3))))
-        for i in range(chance.choice((1, 1, 2)))
-    }
-    targets = [target_of(chance) for _ in range(chance.choice((1, 1, 1, 2)))]
-    declared = [f"input {x}: {chance.choice(KINDS)}{list(shape)}" for x, shape in inputs.items()]
-    declared += [f"target y{i}: {target.type}" for i, target in enumerate(targets)]
-    body = list(inputs)
-    chains: list[str] = []
-    for x in body:
-        words, shape = writer.links(inputs[x], chance.randint(1, 4))
-        chains.append(f"{x}_v = {' -> '.join([x, *words])}")
-        writer.values[f"{x}_v"] = shape
-        writer.unused.append(f"{x}_v")
-    heads: list[str] = []
-    for i, target in enumerate(targets):
-        source = writer.unused.pop() if writer.unused else chance.choice(list(writer.values))
-        words, shape = writer.links(writer.values[source], chance.randint(0, 3))
+    def head(self, index: int, target: Target, last: bool) -> None:
+        """The chain that predicts a target; the last one takes all that nothing has used yet."""
+        chains, name = self.chains, f"p{index}"
+        source = chains.unused.pop() if chains.unused else self.pen.chance.choice(list(chains.values))
+        value = chains.values[source]
+        words, value = chains.links(value, self.pen.chance.randint(0, 3 if value.type.dtype == "f32" else 1))
         source = " -> ".join([source, *words])
-        if i == len(targets) - 1:
-            for extra in [v for v in writer.unused if v != source.split()[0]]:
-                chains.append(f"{extra}_flat = {extra} -> flatten")
-                source, shape = f"{source} -> flatten -> concat {extra}_flat", (1,)
-            writer.unused.clear()
-        head = writer.head(source, shape, target.units, target.end)
-        heads.append(head if len(targets) == 1 else f"output p{i} = {head}")
-    return "\n".join([f"net net{seed}", *writer.lets, *declared, *chains, *heads, *trained(writer, targets)]) + "\n"
+        while last and chains.unused:
+            source, value = self.joined(source, value)
+        flat, value = chains.flat(value)
+        self.ends.append(f"end{index}" if self.pen.maybe(0.5) else "")
+        links = [
+            source,
+            *flat,
+            chains.dense(value, target.units, True, self.ends[-1]),
+            *([target.end] if target.end else []),
+        ]
+        self.heads.append(name)
+        self.body.append(f"{name} = {' -> '.join(links)}")
+        chains.values[name] = Value(name, Type("f32", ("N", target.units), SIMPLEX), True)
+
+    def joined(self, source: str, value: Value) -> tuple[str, Value]:
+        """One of the values that nothing has used, beside a value."""
+        other = self.chains.unused.pop()
+        flat, more = self.chains.flat(self.chains.values[other])
+        if flat:
+            self.body.append(f"{other}_flat = {other} -> flatten")
+            other = f"{other}_flat"
+        flat, value = self.chains.flat(value)
+        self.pen.count("layer", "concat")
+        wide = value.shape[0] + more.shape[0]
+        return " -> ".join([source, *flat, f"concat {other}"]), Value("", Type("f32", ("N", wide)), True)
+
+    def outputs(self) -> list[str]:
+        """The sentences of what the model gives; a single target's prediction needs none."""
+        alone = len(self.heads) == 1 and not self.several and self.pen.maybe(0.7)
+        if alone:
+            self.body[-1] = self.body[-1].partition(" = ")[2]
+            self.heads = ["y0"]
+            return []
+        self.pen.count("sentence", "output")
+        return [f"output {head}" for head in self.heads]
+
+    # Training ---------------------------------------------------------------------------------------------------------
+
+    def losses(self, said: bool) -> tuple[list[str], bool]:
+        """The sentences of the losses, and whether they all have an updater of their own."""
+        pen = self.pen
+        compared = [t.loss(f"p{i}", f"y{i}") if said else t.loss() for i, t in enumerate(self.targets)]
+        if not self.several:
+            terms = [f"{pen.number(0.1, 2).text} * {c}" if len(compared) > 1 or pen.maybe(0.2) else c for c in compared]
+            return [f"loss {pen.chance.choice((' + ', ' + 0.5 * ')).join(terms)}"], False
+        pen.count("sentence", "several losses")
+        own = [pen.maybe(0.4) for _ in compared]
+        lines = [f"loss loss{i} = {c}{self.own_updater(own[i])}" for i, c in enumerate(compared)]
+        named = [end for end in self.ends if end]
+        if named:
+            # What a part of the net is trained by besides; all of it is trained by the others.
+            pen.count("sentence", "trains")
+            end = pen.chance.choice(named)
+            own.append(pen.maybe(0.4))
+            lines.append(f"loss more = {self.extra(self.ends.index(end))} trains {end}{self.own_updater(own[-1])}")
+        return lines, all(own)
+
+    def extra(self, index: int) -> str:
+        """Another loss of a prediction, with a number in the target's place."""
+        return f"0.3 * mse(p{index}, 0.4)"
+
+    def own_updater(self, own: bool) -> str:
+        if not own:
+            return ""
+        self.pen.count("sentence", "with")
+        name, options = self.updater()
+        return f" with {called(name, *options)}"
+
+    def updater(self) -> tuple[str, list[str]]:
+        """An updater that can do what the layers ask for."""
+        pen, asked = self.pen, self.chains.asked & {"lr_scale", "weight_decay", "bias_weight_decay"}
+        own: list[Own] = [o for o in pen.own if o.kind == "updater"]
+        words = [*own * 9, *(w for w in UPDATERS if "lr" in w.options or not asked)]
+        word = pen.chance.choice(words)
+        options = pen.options(word)
+        if asked and "weight_decay" in options and "(" in options["weight_decay"].text:
+            del options["weight_decay"]  # a schedule, which a layer's own number cannot replace
+        return word.name, pen.write(word, options)
+
+    def training(self) -> list[str]:
+        """The sentences of training."""
+        pen = self.pen
+        said = self.heads != ["y0"]
+        losses, owned = self.losses(said)
+        named = self.several
+        solved = not named and not self.chains.asked & {*OF_MOVING} and pen.maybe(0.25)
+        word = pen.chance.choice(SOLVERS)
+        name, options = (word.name, pen.write(word, pen.options(word))) if solved else self.updater()
+        lines = [*losses, *([] if owned else [" ".join(["updater", name, *options])])]
+        measured = [m for i, t in enumerate(self.targets) for m in t.measured(*((f"p{i}", f"y{i}") if said else ()))]
+        lines += [f"metric {' '.join(measured)}"] if measured else []
+        # Beside a solver a plateau looks at rows that are held out.
+        validation = pen.maybe(0.5) or (solved and pen.used["schedule", "plateau"] > 0)
+        for head, target in zip(self.heads, self.targets, strict=True):
+            way = target.threshold(pen.chance, validation) if pen.maybe(0.5) else ""
+            if way:
+                pen.count("sentence", f"threshold {way.partition('(')[0] if '(' in way else 'number or costs'}")
+                lines.append(f"threshold {head} {way}")
+        lines.append("train " + " ".join(f"{k}={v}" for k, v in self.train(validation, named, solved).items()))
+        if solved or pen.maybe(0.1):
+            wanted = ["numpy", "inference", *([] if solved else ["step"])]
+            pen.count("sentence", "targets")
+            lines.append(f"targets {' '.join(pen.chance.sample(wanted, len(wanted)))}")
+        return lines
+
+    def train(self, validation: bool, named: bool, solved: bool) -> dict[str, str]:
+        """The options of the sentence `train`."""
+        pen, chance = self.pen, self.pen.chance
+        found = {"epochs": str(chance.randint(1, EPOCHS - 1)), "seed": str(chance.randint(0, 99))}
+        if not solved:
+            found["batch"] = str(chance.randint(1, 9))
+            found |= self.normalised()
+        if validation:
+            found["validation"] = "25%"
+            found |= {"early_stop": "2"} if not named and pen.maybe(0.5) else {}
+        classes = [t for t in self.targets if t.type.startswith("class(") or t.type == "binary[1]"]
+        if len(classes) == 1 and pen.maybe(0.3):
+            count = classes[0].units if "class" in classes[0].type else 2
+            found["class_weight"] = str([round(chance.uniform(0.2, 4), 2) for _ in range(count)])
+        if pen.maybe(0.15):
+            self.declared.append(f"target weight: {chance.choice(WEIGHING)}")
+            found["sample_weight"] = "weight"
+        for name in found:
+            pen.count("train", name)
+        return found
+
+    def normalised(self) -> dict[str, str]:
+        if self.pen.maybe(0.6):
+            return {}
+        name = self.pen.chance.choice(list(NORMALISED))
+        per = {} if name == "clip_value" or self.pen.maybe(0.3) else {"norm_per": self.pen.chance.choice(PER)}
+        return {name: NORMALISED[name], **per}
 
 
-def trained(writer: Writer, targets: list[Target]) -> list[str]:
-    """How the net is trained: loss, updater, metrics and train."""
-    chance = writer.chance
-    lets = len(writer.lets)
-    if len(targets) == 1:
-        weight = f"{writer.number(0.1, 2)} * " if chance.random() < 0.2 else ""
-        loss, metrics = f"{weight}{targets[0].loss}", list(targets[0].metrics)
-    else:
-        terms = [f"{writer.number(0.1, 2)} * {t.loss}(p{i}, y{i})" for i, t in enumerate(targets)]
-        loss = " + ".join(terms)
-        metrics = [f"{m}(p{i}, y{i})" for i, t in enumerate(targets) for m in t.metrics]
-    updater = chance.choice(UPDATERS)
-    lines = [f"loss {loss}", " ".join(["updater", updater.name, *writer.options(updater)])]
-    lines += [f"metric {' '.join(metrics)}"] if metrics else []
-    validation = chance.random() < 0.5
-    given = {
-        "epochs": chance.randint(1, 5),
-        "batch": chance.randint(1, 9),
-        "seed": chance.randint(0, 99),
-        "validation": "25%" if validation else None,
-        "early_stop": chance.choice((None, 2)) if validation else None,
-        "clip_norm": chance.choice((None, None, 0.5)),
-    }
-    lines.append("train " + " ".join(f"{k}={v}" for k, v in given.items() if v is not None))
-    return [*writer.lets[lets:], *lines]
+PER = ("all", "layer", "weight")
+
+
+def random_spec(seed: object) -> RandomSpec:
+    """A valid program."""
+    chance = random.Random(str(seed))
+    pen = Pen(chance)
+    writer = Writer(pen, Chains(pen), several=pen.maybe(0.25))
+    pen.watched = not writer.several
+    for kind in DEFINED:
+        if pen.maybe(0.12):
+            text, own = definition(pen, kind, f"own_{kind}")
+            writer.definitions.append(text)
+            pen.own.append(own)
+    for kind in ("part", "block"):
+        if pen.maybe(0.2):
+            writer.chains.body(kind, (chance.randint(1, 5),))
+    for index in range(chance.choice((1, 1, 2))):
+        writer.given(f"x{index}")
+    if pen.maybe(0.15):
+        writer.noise()
+    writer.targets = [target_of(pen) for _ in range(chance.choice((1, 1, 1, 2)))]
+    for index, target in enumerate(writer.targets):
+        writer.declared.append(f"target y{index}: {target.type}")
+        writer.head(index, target, index == len(writer.targets) - 1)
+    return written(writer)
+
+
+def written(writer: Writer) -> RandomSpec:
+    """The sentences in their order, without the definitions and constants that nothing came to use."""
+    outputs, training = writer.outputs(), writer.training()
+    sentences = [*writer.body, *outputs, *training]
+    others = [*writer.definitions, *(body.definition for body in writer.chains.bodies)]
+    kept: list[Definition] = []
+    # What is kept may use what would else be left out.
+    while found := [d for d in others if d not in kept and names(d.name, [*sentences, *(k.text for k in kept)])]:
+        kept += found
+    kept = [d for d in others if d in kept]
+    sentences = [*writer.declared, *(d.text for d in kept), *sentences]
+    lets = [f"let {let}" for let in writer.pen.lets if names(let.partition(" ")[0], sentences)]
+    text = "\n".join(["net net", *lets, *sentences]) + "\n"
+    return RandomSpec(text, sum((d.used for d in kept), writer.pen.used))
+
+
+def names(name: str, sentences: list[str]) -> bool:
+    """Whether sentences name something."""
+    return any(re.search(rf"\b{name}\b", sentence) for sentence in sentences)
+
+
+def spec_of(seed: object) -> str:
+    """The text of a valid program."""
+    return random_spec(seed).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,8 @@ SENTENCES = [
     ("if deep and not (wide or n >= 3) { relu } else { tanh }", s.If),
     ('import "common.net"', s.Import),
 ]
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

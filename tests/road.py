@@ -56,6 +56,11 @@ class Done:
         assert all(word in said for word in words), said
         return self
 
+    def refused_as_usage(self, *words: str) -> Done:
+        """Itself, where the command line was at fault."""
+        assert (self.code, all(word in self.err for word in words)) == (2, True), f"{self.code}: {self.err}"
+        return self
+
 
 def netc(*args: str | Path, cwd: Path | None = None, stdin: str = "", first: str = "") -> Done:
     """Run a command line of netc; `first` is Python that its process runs before."""

@@ -206,6 +206,7 @@ def same(left: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]) -> boo
 
 
 ONNX = {
+    "uint8": TensorProto.UINT8,
     "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
     "int64": TensorProto.INT64,
@@ -375,7 +376,7 @@ def step_graph(rate: float = 0.02) -> bytes:
         "moments": list(moments),
         "draws": {"keep": "keep"},
         "clock": {"step": "step", "epoch": "epoch"},
-        "loss": "loss",
+        "losses": [{"name": "loss", "output": "loss"}],
         "next": {name: f"{name}.next" for name in moved},
     }
     body = STEP + "".join(ADAM.format(w=w) for w in trained)

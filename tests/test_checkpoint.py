@@ -33,7 +33,7 @@ class Watch(Observer):
     def on_start(self, start: Start) -> None:
         self.start = start
 
-    def on_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def on_batch(self, epoch: int, batch: int, batches: int, losses: tuple[float, ...]) -> None:
         self.steps += 1
         if self.steps == self.stop_at:
             raise RuntimeError("the process dies here")

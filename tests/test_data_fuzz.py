@@ -20,6 +20,18 @@ COUNT = 5000 if os.environ.get("NETC_EXHAUSTIVE") else 150
 METADATA = Metadata.from_json(
     metadata_json(inputs=[field("x", shape=[2])], targets=[field("y", "class", [], ["a", "b"])])
 )
+KINDS = Metadata.from_json(
+    metadata_json(
+        inputs=[
+            field("color", "category", [], ["red", "green"]),
+            field("visits", "count"),
+            field("mix", "simplex", [2]),
+            field("image", "u8", [2]),
+        ],
+        targets=[field("y", "class", [], ["a", "b"])],
+        data={"bind": {"mix": {"span": [3, 4]}, "image": {"span": [5, 6]}}},
+    )
+)
 
 
 def csv(folder: Path) -> bytes:
@@ -33,6 +45,16 @@ def npz(folder: Path) -> bytes:
 
 def packed(folder: Path) -> bytes:
     np.savez_compressed(folder / "d.npz", x=np.arange(60.0).reshape(30, 2), y=np.array(["a", "b"] * 15))
+    return (folder / "d.npz").read_bytes()
+
+
+def kinds_csv(folder: Path) -> bytes:
+    return b"color,visits,m,n,p,q,y\nred,3,0.5,0.5,0,255,a\ngreen,0,1,0,7,8,b\nred,2,.25,.75,0,0,a\n"
+
+
+def kinds_npz(folder: Path) -> bytes:
+    arrays = {"visits": np.arange(3), "mix": np.full((3, 2), 0.5), "image": np.zeros((3, 2), np.uint8)}
+    np.savez(folder / "d.npz", color=np.array(["red", "green", "red"]), y=np.array([0, 1, 1]), **arrays)
     return (folder / "d.npz").read_bytes()
 
 
@@ -70,7 +92,7 @@ def only_faults(run: Callable[[], object]) -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("make", [csv, npz, packed, idx, idx_gz])
+@pytest.mark.parametrize("make", [csv, npz, packed, kinds_csv, kinds_npz, idx, idx_gz])
 @pytest.mark.filterwarnings("error")
 def test_mutated_data(tmp_path: Path, make: Callable[[Path], bytes]) -> None:
     chance = random.Random(make.__name__)
@@ -79,10 +101,11 @@ def test_mutated_data(tmp_path: Path, make: Callable[[Path], bytes]) -> None:
     target.write_text("y\na\nb\na\n")
     sources = [f"x={path}", f"y={target}"] if make in (idx, idx_gz) else [path]
     path.write_bytes(data)
-    assert read(METADATA, sources).count in (3, 30)
+    metadata = KINDS if make in (kinds_csv, kinds_npz) else METADATA
+    assert read(metadata, sources).count in (3, 30)
     for _ in range(COUNT):
         path.write_bytes(mutated(data, chance))
-        only_faults(lambda: read(METADATA, sources))
+        only_faults(lambda: read(metadata, sources))
 
 
 @pytest.mark.filterwarnings("error")

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from matrix import NETS, data, examples, trained, write_spec
+from netc.dsl import load
 from netc.runtime import trainer_of
 from road import SPECS, arrays, assert_same_bits, history, netc
+from spec_data import source
 
 # What issue 2 asks of losses and of predictions, each near 1 in this matrix.
 LIMIT = 1e-4
@@ -47,8 +49,8 @@ def test_a_hundred_steps_were_taken(name: str, tmp_path: Path) -> None:
     assert steps >= 100 or name == "stopped"
     first, last = module.init(module.seed), arrays(trained(name) / f"{name}.npz")
     moved = {key for key in first if np.abs(first[key] - last[key]).max() > 100 * LIMIT}
-    still = set(first) - moved
-    assert still == ({"W_fixed", "b_fixed"} if name == "frozen" else set())
+    still = {"frozen": {"W_fixed", "b_fixed"}, "side_by_side": {"W1"}}
+    assert set(first) - moved == still.get(name, set())
 
 
 @pytest.mark.parametrize("name", ["dropouts", "frozen"])
@@ -81,12 +83,17 @@ def test_an_engine_whose_artifact_is_not_wanted_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("spec", sorted(SPECS.glob("*.net")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "spec", [p for p in sorted(SPECS.glob("*.net")) if "step" in load(p).wanted], ids=lambda path: path.stem
+)
 def test_the_engines_agree_on_the_real_specs(spec: Path, tmp_path: Path) -> None:
-    """Thousands of steps part two float32 computations, so here it is the score that has to stay."""
+    """Thousands of steps part two float32 computations, so here it is the score that has to stay, or the losses."""
     scores = []
     for engine in ("numpy", "onnx"):
-        done = netc("train", spec, "--engine", engine, "-o", tmp_path / engine, "--json").ok()
-        scores.append({k: v for k, v in done.json["validation"].items() if k != "loss"})
-    for metric, value in scores[0].items():
-        assert scores[1][metric] == pytest.approx(value, abs=0.03), scores
+        done = netc("train", spec, *source(spec), "--engine", engine, "-o", tmp_path / engine, "--json").ok()
+        metrics = {k: v for k, v in done.json["validation"].items() if k != "loss"}
+        losses = {k: float(v) for k, v in history(tmp_path / engine)[-1].items() if k != "epoch"}
+        scores.append(metrics or losses)
+    assert scores[0]
+    for name, value in scores[0].items():
+        assert scores[1][name] == pytest.approx(value, abs=0.03, rel=0.03), scores

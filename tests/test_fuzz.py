@@ -107,7 +107,7 @@ def build(net: Net) -> None:
     init = space["init"]
     assert callable(init)
     serialized(to_onnx(net, init(1)))
-    if "update" in net.programs:
+    if net.trains and not net.solver:
         serialized(to_step(net))
 
 

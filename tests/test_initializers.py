@@ -14,7 +14,9 @@ from netc.dsl.words import WORDS
 from uses import Use, uses
 
 INS, OUTS = 200, 120
-RANDOM = {"normal", "uniform", "xavier", "he", "lecun"}
+# Those that draw no numbers, and those whose numbers are none of their own: whole ones, and ones tied to each other.
+FIXED_WORDS, TIED = {"zeros", "ones", "constant", "identity"}, {"binomial", "orthogonal"}
+RANDOM = [use for use in uses("init") if use.word.name not in FIXED_WORDS | TIED]
 
 
 def drawn(text: str, seed: int = 1, ins: int = INS, outs: int = OUTS) -> Array:
@@ -25,32 +27,77 @@ def drawn(text: str, seed: int = 1, ins: int = INS, outs: int = OUTS) -> Array:
     return module(net).init(seed)["W1"]
 
 
+def moments(use: Use) -> tuple[float, float, float]:
+    """Mean, variance and kurtosis from their closed forms."""
+    name = use.word.name
+    law = "uniform" if "uniform" in name else name
+    kurtosis = reference.KURTOSIS[law](**use.options) if law in reference.KURTOSIS else 3.0
+    return *reference.MOMENTS[name](INS, OUTS, **use.options), kurtosis
+
+
 @pytest.mark.parametrize("use", uses("init"), ids=str)
 def test_statistics(use: Use):
-    w = drawn(use.text)
-    assert w.shape == (INS, OUTS) and w.dtype == np.float32
-    mean, variance = reference.MOMENTS[use.word.name](INS, OUTS, **use.options)
+    square = use.word.name == "identity"
+    w = drawn(use.text, outs=INS if square else OUTS)
+    assert w.shape == (INS, INS if square else OUTS) and w.dtype == np.float32
+    mean, variance, kurtosis = moments(use)
     w = w.astype(np.float64)
-    # Four standard errors of the mean, and of the variance of numbers whose kurtosis is at most the normal's.
+    # Four standard errors of the mean and of the variance.
     assert abs(w.mean() - mean) <= 4 * math.sqrt(variance / w.size) + 1e-7
-    assert abs(w.var() - variance) <= 4 * variance * math.sqrt(2 / w.size) + 1e-12
-    if use.word.name in RANDOM:
-        assert len(np.unique(w)) > 0.9 * w.size
+    assert abs(w.var() - variance) <= 4 * variance * math.sqrt((kurtosis - 1) / w.size) + 1e-12
 
 
-@pytest.mark.parametrize("name", sorted(RANDOM))
-def test_shape_of_the_distribution(name: str):
-    """Kurtosis is 3 for normal numbers and 9/5 for uniform ones; uniform ones keep within their ends."""
-    w = drawn(name).astype(np.float64)
-    kurtosis = float(np.mean((w - w.mean()) ** 4) / w.var() ** 2)
-    if name == "uniform":
-        assert abs(kurtosis - 1.8) < 0.03
-        bound = 1 / math.sqrt(INS)
-        assert 0.999 * bound < np.abs(w).max() <= bound * (1 + 1e-7)
-        ends = drawn("uniform(-0.2, 0.7)")
-        assert -0.2 <= ends.min() < -0.199 and 0.699 < ends.max() <= np.float32(0.7)
-    else:
-        assert abs(kurtosis - 3) < 4 * math.sqrt(24 / w.size)
+@pytest.mark.parametrize("use", RANDOM, ids=str)
+def test_shape_of_the_distribution(use: Use):
+    """The numbers differ; their kurtosis is that of the law; uniform and truncated ones reach and keep their ends."""
+    w = drawn(use.text).astype(np.float64)
+    mean, variance, kurtosis = moments(use)
+    assert len(np.unique(w)) > 0.9 * w.size
+    ends = {9 / 5: math.sqrt(3), reference.KURTOSIS["truncated_normal"](): 2 / math.sqrt(reference.TRUNCATED)}
+    if kurtosis <= 3:
+        assert abs(np.mean((w - mean) ** 4) / variance**2 - kurtosis) < 4 * math.sqrt(96 / w.size)
+    if kurtosis in ends:
+        reached = np.abs(w - mean).max() / math.sqrt(variance)
+        assert 0.999 * ends[kurtosis] < reached <= ends[kurtosis] * (1 + 1e-6)
+
+
+def test_lognormal_has_normal_logarithms():
+    logs = np.log(drawn("lognormal(-1, 0.5)").astype(np.float64))
+    assert abs(logs.mean() + 1) < 4 * 0.5 / math.sqrt(logs.size) and abs(logs.std() - 0.5) < 0.01
+    assert abs(np.mean(((logs + 1) / 0.5) ** 4) - 3) < 4 * math.sqrt(96 / logs.size)
+
+
+def test_binomial_frequencies():
+    w = drawn("binomial(4, 30%)")
+    for k in range(5):
+        share = math.comb(4, k) * 0.3**k * 0.7 ** (4 - k)
+        assert abs(np.mean(w == k) - share) < 4 * math.sqrt(share * (1 - share) / w.size)
+    assert not drawn("binomial(3, 0)").any() and np.all(drawn("binomial(3, 1)") == 3)
+
+
+def test_identity():
+    assert np.array_equal(drawn("identity", ins=5, outs=5), np.eye(5, dtype=np.float32))
+    assert np.array_equal(drawn("identity(0.5)", ins=3, outs=3), 0.5 * np.eye(3, dtype=np.float32))
+    for chains in ("dense 5 init=identity -> dense 2", "dense 6 bias_init=identity -> dense 2"):
+        with pytest.raises(SpecError, match="identity needs a square matrix"):
+            small(chains)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    {
+        "zero": "zeros",
+        "sigmoid_uniform": "sigmoid_uniform",
+        "lecun_normal": "lecun",
+        "xavier_fan_in": "lecun",
+        "relu": "he",
+        "relu_uniform": "he_uniform",
+        "glorot_uniform": "xavier_uniform",
+        "kaiming_uniform": "he_uniform",
+    }.items(),
+)
+def test_names_of_others(theirs: str, ours: str):
+    assert np.array_equal(drawn(theirs), drawn(ours))
 
 
 @pytest.mark.parametrize(("ins", "outs"), [(7, 7), (12, 5), (5, 12), (1, 4), (4, 1)])

@@ -25,7 +25,7 @@ def test_importing_leaves_no_cache_and_shows_its_lines(tmp_path: Path) -> None:
     path.write_text(trainer_text())
     made = load_trainer(path)
     assert [p.name for p in tmp_path.iterdir()] == ["flowers.py"]
-    assert (made.name, made.epochs, made.early_stop, made.clip_norm) == ("flowers", 5, 100, 5.0)
+    assert (made.name, made.epochs, made.early_stop, made.normalisation) == ("flowers", 5, 100, {"clip_norm": 5.0})
     with pytest.raises(KeyError) as caught:
         made.predict({}, np.zeros((1, 4)))
     shown = "".join(traceback.format_exception(caught.value))

@@ -22,12 +22,12 @@ ONE = 'net small\ninput x: f32[6]\ntarget y: f32[2]\ndense 4 -> {}\ndense 2\nlos
 
 
 @pytest.fixture
-def softsign(monkeypatch: pytest.MonkeyPatch) -> Iterator[Word]:
+def gaussian(monkeypatch: pytest.MonkeyPatch) -> Iterator[Word]:
     """The guide's own code, run as if it stood in the family's file."""
     (code,) = re.findall(r"```python\n(@activation.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, dict(vars(activations)))
-    word = WORDS["activation", "softsign"]
-    monkeypatch.setitem(reference.ACTIVATIONS, "softsign", reference.each(lambda x: x / (1 + abs(x))))
+    word = WORDS["activation", "gaussian"]
+    monkeypatch.setitem(reference.ACTIVATIONS, "gaussian", reference.each(lambda x: 2.718281828459045 ** (-x * x)))
     yield word
     unregister(word)
 
@@ -58,11 +58,11 @@ def all_checks(use: Use) -> None:
         test_words.test_activation_saturated(use, dtype)
 
 
-def test_the_guides_activation(softsign: Word):
-    all_checks(example(softsign))
-    (output,) = activation_net(example(softsign)).outputs
-    assert str(output.type) == "f32[N, 4]"
-    assert softsign.doc.startswith("x / (1 + |x|)")
+def test_the_guides_activation(gaussian: Word):
+    all_checks(example(gaussian))
+    (output,) = activation_net(example(gaussian)).outputs
+    assert str(output.type) == "f32[N, 4]" and str(output.type.domain) == "(0, 1]"
+    assert gaussian.doc.startswith("A bump around 0.")
 
 
 def test_an_option_is_checked_like_any_other(
@@ -79,6 +79,6 @@ def test_an_option_is_checked_like_any_other(
 
 
 def test_it_is_gone_afterwards():
-    for name in ("softsign", "scaled", "stretched"):
+    for name in ("gaussian", "scaled", "stretched"):
         with pytest.raises(SpecError, match=f"{name} is not the name of"):
             small(f"dense 4 -> {name}\ndense 2")

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 
 import pytest
-from harness import small
+from harness import gradient, small
 from netc.codegen import to_numpy
-from netc.codegen.gradients import loss_and_grads
 from netc.codegen.step import step_program
 from netc.dsl import ops
 from netc.dsl.ir import Program
 from netc.dsl.types import Type
-from test_passes import program_of
+from simplified import program_of
 
 
 def lines_of(program: Program, undoing: bool) -> list[str]:
@@ -44,26 +43,26 @@ BACKWARD: dict[str, tuple[dict[str, str], list[str]]] = {
 def test_way_back(name: str):
     """Nothing is computed on the way back that a person would not write."""
     parts, expected = BACKWARD[name]
-    assert lines_of(loss_and_grads(small(**parts)), undoing=True) == expected
+    assert lines_of(gradient(small(**parts)), undoing=True) == expected
 
 
 def test_first_layer_has_no_input_gradient():
     """x @ W needs W's gradient, not that of x: one product forward and one back."""
-    program = loss_and_grads(small("dense 4"  " -> tanh -> dense 2"))  # fmt: skip
+    program = gradient(small("dense 4"  " -> tanh -> dense 2"))  # fmt: skip
     assert [e.op.name for e in program.equations].count("matmul") == 5
-    frozen = loss_and_grads(small("dense 4 frozen=true -> tanh -> dense 2"))
+    frozen = gradient(small("dense 4 frozen=true -> tanh -> dense 2"))
     assert [e.op.name for e in frozen.equations].count("matmul") == 3
 
 
 def test_origins_and_sections_are_kept():
     """Every equation knows its line, and a backward one the section that it undoes."""
     net = small("dense 4 -> tanh\ndense 2 -> sigmoid", target="binary[2]", loss="xent")
-    for equation in loss_and_grads(net).equations:
+    for equation in gradient(net).equations:
         assert equation.origin, equation.op.name
         assert equation.section is not None
         if equation.undoes:
             assert equation.section is equation.undoes.section
-    titles = [e.section.title for e in loss_and_grads(net).equations if e.section and e.undoes]
+    titles = [e.section.title for e in gradient(net).equations if e.section and e.undoes]
     assert list(dict.fromkeys(titles)) == ["loss", "dense 2 -> sigmoid", "dense 4 -> tanh"]
 
 
@@ -97,7 +96,7 @@ DEEP: dict[str, Callable[[int], str]] = {
 def seconds(chains: str) -> float:
     net = small(chains)
     start = time.process_time()
-    loss_and_grads(net)
+    gradient(net)
     step_program(net)
     to_numpy(net)
     return time.process_time() - start

@@ -10,182 +10,20 @@ import random
 import re
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from harness import Array, batch, extras, module, narrow, run_numpy, run_onnx, sample, weights
+from harness import batch, module, narrow, run_onnx
 from hypothesis import HealthCheck, given, settings
 from netc.codegen import serialized, to_numpy, to_onnx, to_step
-from netc.codegen.simplify import Simplifier
 from netc.dsl import Net, Source, check, load_text
 from netc.dsl.declared import unsafe
 from netc.dsl.diagnostics import render
-from netc.dsl.parse import parse
 from netc.dsl.unparse import unparse
 from netc.runtime import OnnxEngine
-from random_nets import spec_of
 from trees import RESERVED, TREES
-from uses import StepGraph
-
-QUICK, ALL, CHUNK = 60, 2_000, 20
-# A float32 result may be off by so much of the largest value, or by eight times what float32 costs the trainer itself.
-SINGLE, WORSE = 1e-5, 8
-exhaustive = pytest.mark.skipif("NETC_EXHAUSTIVE" not in os.environ, reason="make test-all runs it")
-
-
-# Random nets ----------------------------------------------------------------------------------------------------------
-
-
-def net_of(seed: int) -> Net:
-    net, report = check(Source(f"net{seed}.net", spec_of(seed)))
-    assert net is not None, "\n".join(map(render, report.ordered()))
-    return net
-
-
-def holds(seed: int) -> None:
-    """All properties of one net."""
-    net = net_of(seed)
-    rng = np.random.default_rng(seed)
-    inferred_shapes_run(net, rng)
-    compiling_twice_gives_the_same_bytes(net)
-    canonical_text_is_the_same_net(net)
-    made = module(net)
-    inputs, targets = batch(net, rng)
-    p = weights(made, net, rng, inputs)
-    graphs_predict_what_numpy_predicts(net, made, p, inputs)
-    graphs_step_as_numpy_steps(net, made, p, [*inputs, *targets])
-
-
-def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
-    """Every value of every program, with words that are formulas written out."""
-    for name in net.programs.keys() - {"init", "update"}:
-        program = Simplifier(net.programs[name], expand=True).simplified(net.programs[name])
-        values = {f"v{i}": value for i, value in enumerate(v for e in program.equations for v in e.results)}
-        found = run_numpy(replace(program, results=values), {i.name: sample(i.value.type, rng) for i in program.inputs})
-        for key, value in values.items():
-            shape = tuple(5 if d == "N" else d for d in value.type.shape)
-            assert np.shape(found[key]) == shape, f"{name}: {value.hint} has {np.shape(found[key])}, not {shape}"
-    for name, value in module(net).init(1).items():
-        known = net.weights.get(name) or net.states[name]
-        assert value.shape == known.shape and value.dtype == np.float32, name
-
-
-def compiling_twice_gives_the_same_bytes(net: Net) -> None:
-    again = load_text(net.source.text, net.source.name)
-    assert to_numpy(net) == to_numpy(again)
-    first = module(net).init(1)
-    assert serialized(to_onnx(net, first)) == serialized(to_onnx(again, first))
-    assert serialized(to_step(net)) == serialized(to_step(again))
-
-
-def canonical_text_is_the_same_net(net: Net) -> None:
-    text = unparse(parse(net.source))
-    again = load_text(text, net.source.name)
-    assert meaning(net) == meaning(again)
-    assert unparse(parse(again.source)) == text
-
-
-def meaning(net: Net) -> tuple[Any, ...]:
-    """All that a net says, but for where its spec says it, and for how its values are called on the page."""
-    fields = [(f.name, f.role, f.kind, f.shape, f.labels) for f in (*net.inputs, *net.targets)]
-    programs = {
-        name: re.sub(r"  # line \d+|(?<=[0-9]):[A-Za-z_]\w*", "", str(program))
-        for name, program in net.programs.items()
-    }
-    made = [(w.name, w.shape, w.init.text, w.l1, w.l2, w.frozen) for w in net.weights.values()]
-    return net.name, fields, [o.name for o in net.outputs], made, programs, net.train, net.settings
-
-
-def graphs_predict_what_numpy_predicts(net: Net, made: Any, p: dict[str, Array], inputs: list[Array]) -> None:
-    model = to_onnx(net, narrow(p))
-    for count in (1, 5):
-        few = [x[:count] for x in inputs]
-        given = narrow({f.name: x for f, x in zip(net.inputs, few, strict=True)})
-        exact, single = made.predict(p, *few), made.predict(narrow(p), *given.values())
-        found = run_onnx(model, given)
-        names = [o.name for o in net.outputs]
-        for name, wide, own in zip(names, as_tuple(exact), as_tuple(single), strict=True):
-            assert own.dtype == found[name].dtype == np.float32
-            agree(found[name], wide, own, name)
-
-
-def graphs_step_as_numpy_steps(net: Net, made: Any, p: dict[str, Array], data: list[Array]) -> None:
-    """Two steps, since the first of an updater with moments is special."""
-    p, single = dict(p), narrow(p)
-    graph = StepGraph(net, dict(single), made.init_updater(single))
-    moments = made.init_updater(p)
-    few = list(narrow(dict(enumerate(data))).values())
-    for step in (1, 2):
-        epoch = 0.25 * step
-        given = extras(made, net, epoch=0, step=step, count=len(data[0]))
-        loss = graph.step(few, step, epoch, given.get("draws"))
-        exact_loss, grads = made.loss_and_grads(p, *data, **given)
-        own_loss, own_grads = made.loss_and_grads(single, *few, **given)
-        agree(loss, exact_loss, own_loss, "loss")
-        # An updater that divides by the size of a gradient makes rounding errors of a small one large.
-        noise = {k: WORSE * np.abs(grads[k] - own_grads[k]).max(initial=0) for k in grads}
-        exact = moved(made, p, moments, grads, step, epoch)
-        shaken = [
-            moved(made, p, moments, {k: g + s * noise[k] for k, g in grads.items()}, step, epoch) for s in (-1, 1)
-        ]
-        own = moved(made, single, narrow(moments), own_grads, step, epoch)
-        for name, value in {**graph.p, **graph.moments}.items():
-            reach = max(float(np.abs(other[name] - exact[name]).max(initial=0)) for other in shaken)
-            agree(value, exact[name], own[name], name, reach)
-        # All go on from one place.
-        single, graph.p = ({k: own[k] for k in p} for _ in range(2))
-        graph.moments = {k: own[k] for k in moments}
-        p, moments = ({k: np.float64(own[k]) for k in state} for state in (p, moments))
-
-
-def moved(made: Any, p: dict[str, Array], moments: dict[str, Array], grads: Any, step: int, epoch: float) -> Any:
-    """Weights and moments after an update, which sets entries of the dicts that it is given."""
-    p, moments = dict(p), dict(moments)
-    made.update(p, moments, grads, step, epoch)
-    return {**p, **moments}
-
-
-def agree(found: Any, exact: Any, own: Any, what: str, reach: float = 0.0) -> None:
-    """What float32 computes is exact up to rounding, what float32 costs the trainer, and the reach of noise."""
-    found, exact, own = (np.asarray(v, np.float64) for v in (found, exact, own))
-    assert found.shape == exact.shape == own.shape, what
-    scale = max(1.0, float(np.abs(exact).max(initial=0)))
-    allowed = max(SINGLE * scale, WORSE * float(np.abs(own - exact).max(initial=0)), reach)
-    error = float(np.abs(found - exact).max(initial=0))
-    assert error <= allowed, f"{what}: off by {error:.3g}, allowed {allowed:.3g}"
-
-
-def as_tuple(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-@pytest.mark.parametrize("seed", range(QUICK))
-def test_random_net(seed: int) -> None:
-    holds(seed)
-
-
-def faults_of(seeds: range) -> list[str]:
-    faults: list[str] = []
-    for seed in seeds:
-        try:
-            holds(seed)
-        except Exception as error:
-            faults.append(f"net {seed}: {type(error).__name__}: {error}")
-    return faults
-
-
-@pytest.mark.exhaustive
-@exhaustive
-def test_two_thousand_random_nets() -> None:
-    parts = [range(start, start + CHUNK) for start in range(QUICK, ALL, CHUNK)]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        faults = [fault for part in pool.map(faults_of, parts) for fault in part]
-    assert not faults, "\n".join(faults[:20])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -273,7 +111,7 @@ def run_of(net: Net) -> list[Any]:
     inputs, targets = (list(narrow(dict(enumerate(data))).values()) for data in (inputs, targets))
     draws = {k: np.full_like(v, 0.5) for k, v in made.draw(0, 1, 5).items()}
     loss, grads = made.loss_and_grads(p, *inputs, *targets, draws=draws, clip_norm=made.CLIP_NORM)
-    predicted = as_tuple(made.predict(p, *inputs))
+    predicted = made.predict(p, *inputs)
     served = run_onnx(to_onnx(net, p), {f.name: x for f, x in zip(net.inputs, inputs, strict=True)})
     engine = OnnxEngine(serialized(to_step(net)), "cpu", 1)
     engine.start(p, moments := made.init_updater(p), tuple(inputs), tuple(targets))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from netc.codegen import to_numpy
+from netc.dsl import load_text
 from netc.runtime import trainer_of
 from road import ENV, SPECS, alone, netc, scratch
 
@@ -26,7 +28,9 @@ COMMANDS = {
     "netc build specs/iris.net -o out": "netc build specs/iris.net -o out",
     "netc train SPEC": "netc train specs/iris.net",
     "netc run MODEL.onnx --data FILE": "netc run out/iris.onnx --data specs/data/iris.csv",
+    "netc plot SPEC": "netc plot cosine(0.1,epochs=20)",
     "netc words [NAME]": "netc words dense",
+    "netc words adam": "netc words adam",
     "netc explain CODE": "netc explain shape-mismatch",
     "python iris.py DATA.npz": "python out/iris.py data.npz",
     "python NAME.py DATA.npz": "python out/iris.py data.npz",
@@ -34,6 +38,15 @@ COMMANDS = {
     "pip install .": "test_package.py",
     "pip install '.[cuda]'": "test_package.py",
 }
+TUNED = """net tuned
+input x: f32[4]
+target y: binary
+dense 4 -> tanh -> dropout 10% -> dense 1 -> sigmoid
+threshold y best(f1)
+loss xent
+updater adam
+train validation=20%
+"""
 # The words of the text that only name the command.
 NAMES = {"netc build", "netc train", "netc words", "netc run", "netc check", "netc explain"}
 
@@ -88,6 +101,16 @@ def test_the_spec_of_the_readme_is_the_file() -> None:
     assert (SPECS / "iris.net").read_text("utf-8") in blocks(README)
 
 
+def test_the_words_of_the_readme_work() -> None:
+    (own,) = [block for block in blocks(README) if block.startswith("def activation")]
+    (place() / "own.net").write_text(
+        f"net own\ninput x: f32[4]\ntarget y: f32\n{own}"
+        "dense 8 -> wavy depth=0.3 -> dense 1\nloss tilted\nupdater careful lr=1e-2\n",
+        "utf-8",
+    )
+    netc("build", "own.net", "-o", "own", cwd=place()).ok()
+
+
 def test_the_middle_of_iris_py_is_really_in_it() -> None:
     (middle,) = [block for block in blocks(README) if block.startswith("    # 1  dense 16 -> tanh")]
     assert middle in (place() / "out" / "iris.py").read_text("utf-8")
@@ -106,9 +129,11 @@ def test_the_functions_of_the_page_are_those_of_the_file() -> None:
     promised = [name for row in rows for name in re.findall(r"`(\w+)\(", row)]
     assert {"init", "fit", "predict", "loss_and_grads", "update", "train", "check"} <= set(promised)
     missing = [name for name in promised if f"\ndef {name}(" not in text]
-    # iris draws nothing; a net with dropout does.
-    assert missing == ["draw"]
+    # iris tunes and draws nothing; a net with a tuned threshold and dropout does.
+    assert missing == ["tune", "draw"]
     assert trainer_of(text, "iris.py").draw is None
+    tuned = to_numpy(load_text(TUNED))
+    assert all(f"\ndef {name}(" in tuned for name in missing)
 
 
 def test_the_imports_of_the_readme_work() -> None:

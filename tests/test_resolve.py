@@ -91,8 +91,8 @@ DECLARED = {
     "a constant at fault": (("dense 3", "let k = 1/0\ndense k"), "bad-constant"),
     "a constant at fault in a type": (("x: f32[4]", "x: f32[k]\nlet k = 1/0"), "bad-constant"),
     "a type of later": (("x: f32[4]", "x: token(9)[4]"), "not-yet"),
-    "a sentence of later": (("dense 3", "def layer d(n) { return in }\nd 3 -> dense 3"), "not-yet"),
-    "several losses": (("updater", "loss mse\nupdater"), "not-yet"),
+    "a sentence of later": (("dense 3", "def cell d() { return in }\ndense 3"), "not-yet"),
+    "a loss without a name beside another": (("loss mcxent", "loss a = mcxent\nloss mcxent"), "unnamed-loss"),
     "a wrong name for a file": (("net small", 'net small\ndata "/a.csv"'), "bad-path"),
 }
 
@@ -119,7 +119,7 @@ def test_independent_mistakes_are_all_told() -> None:
 def test_a_file_that_holds_nothing() -> None:
     for text in ("", "\n", "# a comment\n", "let a = 3\n"):
         assert told(text) == [("missing-net", 1)]
-    assert [code for code, _ in told("def activation mish(x) = x\n")] == ["not-yet"]
+    assert [code for code, _ in told("def block two() { relu -> relu }\n")] == ["missing-net"]
     missing = ["missing-input", "missing-layers", "missing-loss", "missing-updater"]
     assert [code for code, _ in told("net small\n")] == missing
 
@@ -145,7 +145,7 @@ def test_a_file_that_holds_nothing() -> None:
         ("dense 3 -> add b -> softmax", "there is x"),
         ("dense 3 -> add xx -> softmax", "did you mean x?"),
         ("dropout 20 -> dense 3 -> softmax", "write 20% if that is meant"),
-        ("dense size=3 -> softmax", "it takes units, bias, init, bias_init, l1, l2, frozen and name"),
+        ("dense size=3 -> softmax", "it takes units, bias, init, bias_init, l1, l2, "),
         ("dense 3 init=sigmoid -> softmax", "it is that of an activation"),
         ("let n = 2.5\ndense n -> dense 3 -> softmax", "2.5 is not"),
         ('let n = "a"\ndense n -> dense 3 -> softmax', "n is 'a'"),

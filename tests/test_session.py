@@ -271,7 +271,7 @@ def test_cuda_agrees_with_the_cpu(model: bytes) -> None:
     metadata = Metadata.from_json(metadata_json())
     examples = examples_of(metadata, flowers(90))
     losses = [
-        train(TRAINER, metadata, examples, engine=OnnxEngine(step_graph(), provider)).history[-1].loss
+        train(TRAINER, metadata, examples, engine=OnnxEngine(step_graph(), provider)).history[-1].losses["loss"]
         for provider in ("cuda", "cpu")
     ]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)

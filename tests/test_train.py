@@ -57,7 +57,7 @@ class Watch(Observer):
     def on_start(self, start: Start) -> None:
         self.start = start
 
-    def on_batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+    def on_batch(self, epoch: int, batch: int, batches: int, losses: tuple[float, ...]) -> None:
         self.batches.append((epoch, batch, batches))
         self.on(epoch, batch)
 
@@ -72,7 +72,7 @@ def test_the_same_bits_as_the_files_own_loop(tmp_path: Path) -> None:
     kept, log = own_loop(trainer_text())
     result = train(trainer(), METADATA, EXAMPLES, folder=tmp_path, checkpoint_every=0)
     assert same(result.weights, kept)
-    assert [(r.loss, dict(r.validation)) for r in result.history] == log
+    assert [(r.losses["loss"], dict(r.validation)) for r in result.history] == log
     assert result.steps == 5 * 5
 
 
@@ -113,7 +113,7 @@ def test_history_csv(tmp_path: Path) -> None:
     for line, record in zip(lines[1:-1], result.history, strict=True):
         epoch, *values = line.split(",")
         assert int(epoch) == record.epoch
-        assert [float(v) for v in values] == [record.loss, *record.validation.values()]
+        assert [float(v) for v in values] == [*record.losses.values(), *record.validation.values()]
 
 
 def test_without_validation_all_examples_train() -> None:
@@ -157,7 +157,7 @@ def test_the_onnx_engine_agrees_with_the_file_after_100_steps() -> None:
     )
     assert numpy.steps == onnx.steps == 100
     for mine, theirs in zip(onnx.history, numpy.history, strict=True):
-        assert mine.loss == pytest.approx(theirs.loss, abs=1e-4)
+        assert mine.losses == pytest.approx(theirs.losses, abs=1e-4)
         assert mine.validation["loss"] == pytest.approx(theirs.validation["loss"], abs=1e-4)
     predictions = [trainer().predict(r.weights, flowers()["flower"]) for r in (numpy, onnx)]
     np.testing.assert_allclose(predictions[0], predictions[1], atol=1e-4)

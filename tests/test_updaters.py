@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from harness import Array, assert_close, compiled, module, onnx_model, session, small
+from harness import Array, assert_close, compiled, module, onnx_model, session, small, update
 from netc.dsl.ir import Program
 from netc.dsl.prune import prune
 from netc.dsl.types import Type
@@ -31,7 +31,7 @@ def gradients(rng: np.random.Generator) -> dict[str, Array]:
 def expected(use: Use, p: dict[str, Array], each: list[dict[str, Array]], rates: list[float] | None = None) -> Any:
     """The weights and the state after all steps, by the reference."""
     function = reference.UPDATERS[use.word.name]
-    options = {"lr": reference.RATES[use.word.name], **use.options}
+    options = {k: v for k, v in (("lr", reference.RATES.get(use.word.name)),) if v} | use.options
     p, states = dict(p), {k: {} for k in p}
     for t, grads in enumerate(each, 1):
         given = options | ({"lr": rates[t - 1]} if rates else {})
@@ -48,7 +48,7 @@ def test_updater(use: Use):
     each = [gradients(rng) for _ in range(STEPS)]
     right, state = expected(use, p, each)
     moments = made.init_updater(p)
-    assert set(moments) == set(state) and not any(v.any() for v in moments.values())
+    assert set(moments) == set(state) and all(np.all(v == v.ravel()[0]) for v in moments.values())
     for t, grads in enumerate(each, 1):
         made.update(p, moments, grads, t, 0.5)
     for name in p:
@@ -87,10 +87,10 @@ def test_bias_correction_is_computed_in_float64(step: int):
 # Schedules ------------------------------------------------------------------------------------------------------------
 
 
-def rate_of(made: Any, step: int, epoch: float) -> float:
+def rate_of(made: Any, step: int, epoch: float, *drops: dict[str, int]) -> float:
     """The rate with which the page's sgd moves a weight: from 0, against a gradient of 1."""
     p = {k: np.zeros(v.shape) for k, v in made.init(0).items()}
-    made.update(p, {}, {k: np.ones(v.shape) for k, v in p.items()}, step, epoch)
+    made.update(p, {}, {k: np.ones(v.shape) for k, v in p.items()}, step, epoch, *drops)
     (rate,) = {float(v) for w in p.values() for v in w.ravel()}
     return -rate
 
@@ -98,7 +98,19 @@ def rate_of(made: Any, step: int, epoch: float) -> float:
 POINTS = [0, 1e-9, 0.3, 0.5, 1, 1.99, 2, 2.5, 3, 4.75, 5, 6.999, 7, 7.5, 10, 19.5, 20, 20.5, 33, 250]
 
 
-@pytest.mark.parametrize("use", uses("schedule"), ids=str)
+# Those of time, and those that count how often they have fallen.
+TIMED, WATCHING = ([u for u in uses("schedule") if u.word.watches == watches] for watches in (False, True))
+
+
+@pytest.mark.parametrize("use", WATCHING, ids=str)
+def test_schedule_by_falls(use: Use):
+    made = module(small("dense 2", updater=f"sgd lr={use.text}"))
+    for falls in (0, 1, 2, 3, 7, 40):
+        right = reference.SCHEDULES[use.word.name](falls, **use.options)
+        assert rate_of(made, 12345, 9.5, {"lr": falls}) == pytest.approx(right, rel=1e-12, abs=1e-16), falls
+
+
+@pytest.mark.parametrize("use", TIMED, ids=str)
 def test_schedule_by_epochs(use: Use):
     made = module(small("dense 2", updater=f"sgd lr={use.text}"))
     for epoch in POINTS:
@@ -106,7 +118,7 @@ def test_schedule_by_epochs(use: Use):
         assert rate_of(made, 12345, epoch) == pytest.approx(right, rel=1e-12, abs=1e-16), epoch
 
 
-@pytest.mark.parametrize("use", uses("schedule"), ids=str)
+@pytest.mark.parametrize("use", TIMED, ids=str)
 def test_schedule_by_steps(use: Use):
     text = use.text.replace(")", ", per=step)")
     made = module(small("dense 2", updater=f"sgd lr={text}"))
@@ -117,8 +129,10 @@ def test_schedule_by_steps(use: Use):
     assert rate_of(explicit, 99, 2.5) == rate_of(module(small("dense 2", updater=f"sgd lr={use.text}")), 1, 2.5)
 
 
-@pytest.mark.parametrize("per", ["epoch", "step"])
-@pytest.mark.parametrize("name", [name for kind, name in WORDS if kind == "schedule"])
+@pytest.mark.parametrize(
+    ("name", "per"),
+    [(w.name, per) for w in WORDS.values() if w.kind == "schedule" for per in ["epoch", "step"][: 2 - w.watches]],
+)
 def test_schedule_in_the_step_graph(name: str, per: str):
     """The graph computes it in float64 too: what moves differs in float32's last digit alone."""
     text = WORDS["schedule", name].example.replace(")", f", per={per})")
@@ -132,7 +146,7 @@ def test_schedule_in_the_step_graph(name: str, per: str):
         graph.p, q = dict(p), dict(p)
         graph.step(batch, step, epoch, None)
         _, grads = made.loss_and_grads(q, *batch)
-        made.update(q, {}, grads, step, epoch)
+        update(made, q, {}, grads, step, epoch)
         for weight in p:
             assert_close(graph.p[weight], q[weight], 1e-6, f"{weight} at {step}, {epoch}")
 
@@ -144,26 +158,29 @@ def test_numbers_of_the_host_in_float64(use: Use):
     net = small("dense 2", updater=f"sgd lr={use.text}") if kind == "schedule" else updater_net(use)
     program = net.programs["update"]
     values = [e.results[0] for e in program.equations if e.results[0].type == Type("f64", (), e.results[0].type.domain)]
-    results = {value.hint or f"part{i}": value for i, value in enumerate(values)}
-    scalars = prune(Program("scalars", program.of("clock"), program.equations, results))
+    taken = {i.name for i in program.inputs}
+    results = {value.hint + "_" * (value.hint in taken) or f"part{i}": value for i, value in enumerate(values)}
+    scalar = [i for i in program.inputs if not i.value.type.shape]
+    inputs = tuple(replace(i, name=i.name.replace(".", "_")) for i in scalar)
+    scalars = prune(Program("scalars", inputs, program.equations, results))
     plain = scalars.with_equations(
         replace(e, attrs={**e.attrs, "name": ""}) if e.op.name == "constant" else e for e in scalars.equations
     )
     runner, run = session(onnx_model(plain)), compiled(plain)
     for step, epoch in itertools.product((1, 2, 10, 10**5), POINTS):
-        given = {"step": np.array(step), "epoch": np.array(float(epoch))}
-        feed = {i.name: given[i.name] for i in runner.get_inputs()}
+        given: dict[str, Any] = {"step": step, "epoch": float(epoch), "product": 0.3, "drops_lr": int(epoch)}
+        feed = {i.name: np.array(given[i.name]) for i in runner.get_inputs()}
         found = dict(zip([o.name for o in runner.get_outputs()], runner.run(None, feed), strict=True))
-        printed = run({"step": step, "epoch": float(epoch)})
+        printed = run({i.name: given[i.name] for i in plain.inputs})
         for name, value in found.items():
             assert value.dtype == np.float64
             assert float(value) == pytest.approx(float(printed[name]), rel=1e-14, abs=1e-17), (name, step, epoch)
         if kind == "schedule":
-            right = reference.SCHEDULES[use.word.name](epoch, **use.options)
+            right = reference.SCHEDULES[use.word.name](int(epoch) if use.word.watches else epoch, **use.options)
             assert float(found["lr"]) == pytest.approx(right, rel=1e-12, abs=1e-16)
 
 
-RATED = [name for (kind, name) in WORDS if kind == "updater"]
+RATED = [name for (kind, name), word in WORDS.items() if kind == "updater" and "lr" in word.options]
 
 
 @pytest.mark.parametrize("name", RATED)

@@ -8,47 +8,102 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from harness import Array, extras, session, small
+from harness import Array, assert_close, batch, extras, falls, module, narrow, session, small, update, weights
 from netc.codegen import to_step
 from netc.dsl import Net, vocabulary
-from netc.dsl.types import SIMPLEX, UNIT
+from netc.dsl.examples import BEFORE, BESIDE, FLAT, TARGETS, head_of
 from netc.dsl.words import WORDS, Word
 
 assert vocabulary.__all__
+
+# How near values are in float64, and in float32.
+EXACT, SINGLE = 1e-12, 1e-5
 
 # What an option is set to so that it differs from its default, and visibly so; a new option needs a line here. A line
 # for one word alone has the word's name before its own: "elu.alpha".
 ALTERNATIVES: dict[str, Any] = {
     "alpha": 2.0,
+    "anneal": 1.5,
+    "approximate": True,
+    "at": (0, 2, 7),
+    "axes": (1, 0),
+    "beta": 2.0,
     "beta1": 0.5,
     "beta2": 0.6,
     "bias": False,
     "bias_init": "ones",
+    "bins": 3,
+    "centered": True,
+    "chance": 0.7,
+    "cooldown": 2,
+    "cosine.low": 0.05,
     "decay": 0.6,
+    "delta": 0.4,
     "deviation": 0.2,
+    "end": 0.6,
     "epochs": 7.0,
     "eps": 0.1,
     "every": 2.0,
     "factor": 0.7,
+    "first": 0,
+    "focal.alpha": 0.7,
     "gain": 2.0,
+    "gamma": 0.5,
     "high": 0.7,
+    "history": 2,
+    "index": 0,
     "init": "he",
+    "k": 1,
+    "l2distance.eps": 2.0,
+    "l2normalize.eps": 3.0,
+    "last": 4,
     "low": -0.2,
     "lr": 0.05,
+    "map.rate": (0.3, 0.7, 0.2),
     "mean": 0.5,
+    "middle": 4.0,
+    "min_delta": 0.2,
+    "mixtures": 3,
     "momentum": 0.5,
+    "momentum_decay": 5.0,
+    "mult": 2.0,
+    "offset": 0.7,
+    "part": 0,
+    "parts": 3,
+    "patience": 1,
+    "peak": 0.6,
+    "plateau.low": 0.05,
+    "power": 2.0,
+    "q": 0.8,
     "rate": 0.3,
+    "restarts": True,
+    "rho": 0.6,
+    "scale": 2.0,
     "shape": (3, 2),
     "slope": 0.3,
+    "smoothing": 0.3,
+    "theta": 0.3,
+    "threshold": 0.4,
+    "times": 2,
+    "trials": 6,
     "units": 3,
     "value": -0.7,
     "warmup": 3.0,
     "weight_decay": 0.3,
+    "weights": (0.5, 2.0, 5.0),
 }
-# Options that a word takes only together.
-TOGETHER = {"low": ("low", "high"), "high": ("low", "high")}
-HEADS = {SIMPLEX: "dense 3 -> softmax", UNIT: "dense 3 -> sigmoid"}
-TARGETS = {"class": "class(3)", "binary": "binary[3]", "unit": "unit[3]", "positive": "positive[3]", "f32": "f32[3]"}
+# Options that a word takes only together, or that show only together.
+TOGETHER = {
+    "low": ("low", "high"),
+    "high": ("low", "high"),
+    "cosine.low": ("low",),
+    "cosine.mult": ("restarts", "mult"),
+    "cycle.factor": ("anneal", "factor"),
+    "plateau.low": ("low",),
+    "lion.weight_decay": ("lr", "weight_decay"),
+}
+# In percent of targets near 0 slopes are so steep that larger steps would only amplify what rounding leaves.
+UPDATERS = {"mape": "sgd lr=1e-6"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +126,7 @@ def write(value: Any) -> str:
 
 def read(text: str) -> Any:
     if text.startswith("["):
-        return tuple(int(v) for v in text[1:-1].split(","))
+        return tuple(read(v.strip()) for v in text[1:-1].split(","))
     if text in ("true", "false"):
         return text == "true"
     if re.fullmatch(r"\d+", text):
@@ -100,7 +155,7 @@ def other_value(word: Word, option: str) -> Any:
 def alternative(word: Word, name: str) -> Use:
     """A use of the word with one option (and those that belong to it) away from its default."""
     given = {k: v for k, v in example(word).options.items() if word.options[k].required}
-    given |= {k: other_value(word, k) for k in TOGETHER.get(name, (name,))}
+    given |= {k: other_value(word, k) for k in TOGETHER.get(f"{word.name}.{name}", TOGETHER.get(name, (name,)))}
     if word.options[name].default is not None and not hasattr(word.options[name].default, "make"):
         assert given[name] != word.options[name].default, f"{word.name} {name} is its default"
     parts = [f"{k}={write(v)}" for k, v in given.items()]
@@ -120,31 +175,35 @@ def uses(*kinds: str) -> list[Use]:
 
 # Nets -----------------------------------------------------------------------------------------------------------------
 
-# What must stand before a word for it to have something to do.
-BEFORE = {"flatten": "reshape [2, 3] -> "}
-
 
 def layer_net(use: Use) -> Net:
     """A net that predicts the layer's value from x, and trains a dense layer behind it."""
     other = "other = x -> dense 6 name=other -> tanh\n" if use.word.operands else ""
     start = BEFORE.get(use.word.name, "")
-    return small(f"{other}value = x -> {start}{use.text}\noutput value\nvalue -> flatten -> dense 2 name=last")
+    chains = f"{other}value = x -> {start}{use.text}\noutput value\nvalue -> flatten -> dense 2 name=last"
+    return small(chains, given="category(4)[6]" if use.word.ids else "f32[6]")
 
 
 def activation_net(use: Use) -> Net:
     """A net that predicts the activation of x @ W1 + b1."""
-    return small(f"value = dense 4 -> {use.text}\noutput value\nvalue -> dense 2")
+    frozen = " frozen=true" if use.word.name in FLAT else ""
+    return small(f"value = dense 4{frozen} -> {use.text}\noutput value\nvalue -> dense 2")
 
 
 def judged_net(use: Use, target: str) -> Net:
     """A net with a loss, or with a metric beside a fitting loss, on a target of a kind."""
-    head = HEADS.get(use.word.prediction, "dense 3")
-    loss, more = use.text, ""
+    head, loss, more = head_of(use.word, target, use.options), use.text, ""
     if use.word.kind == "metric":
         more = f"metric {use.text}"
-        head = {"class": HEADS[SIMPLEX], "binary": HEADS[UNIT]}.get(target, "dense 3")
-        loss = {"class": "mcxent", "binary": "xent"}.get(target, "mse")
-    return small(f"dense 4 -> tanh -> {head}", target=TARGETS[target], loss=loss, more=more)
+        head, loss = BESIDE.get(target, ("dense 3", "mse"))
+    updater = UPDATERS.get(use.word.name, "sgd")
+    return small(f"dense 4 -> tanh -> {head}", target=TARGETS[target], loss=loss, updater=updater, more=more)
+
+
+def targets_of(use: Use) -> tuple[str, ...]:
+    """The kinds of target that a use is tested with: all of an example; of options one, and one beside classes."""
+    kinds = use.word.targets
+    return kinds if use.text == use.word.example else kinds[: 2 if "class" in kinds else 1]
 
 
 def updater_net(use: Use) -> Net:
@@ -160,16 +219,28 @@ def nets_around(use: Use) -> list[Net]:
         case "activation":
             return [activation_net(use)]
         case "loss" | "metric":
-            return [judged_net(use, target) for target in use.word.targets]
+            return [judged_net(use, target) for target in targets_of(use)]
         case "updater":
             return [updater_net(use)]
+        case "solver":
+            wanted = "targets numpy inference"
+            return [small("dense 4 -> tanh\ndense 2", updater=use.text, more=wanted)]
         case "schedule":
             return [small("dense 4 -> tanh\ndense 2", updater=f"sgd lr={use.text}")]
         case "init":
-            bias = f" bias_init={use.text}" if use.word.name != "orthogonal" else ""
-            return [small(f"dense 4 init={use.text}{bias} -> tanh\ndense 2")]
+            bias = f" bias_init={use.text}" if use.word.name not in ("orthogonal", "identity") else ""
+            units = 6 if use.word.name == "identity" else 4
+            return [small(f"dense {units} init={use.text}{bias} -> tanh\ndense 2")]
         case kind:
             raise AssertionError(f"a {kind} needs a net of its own here")
+
+
+def data(net: Net, seed: int = 5) -> tuple[Any, dict[str, Array], list[Array], list[Array]]:
+    """The net's module, weights, inputs and targets in float64."""
+    rng = np.random.default_rng(seed)
+    made = module(net)
+    inputs, targets = batch(net, rng)
+    return made, weights(made, net, rng, inputs), inputs, targets
 
 
 # Training steps -------------------------------------------------------------------------------------------------------
@@ -186,6 +257,7 @@ class StepGraph:
     def step(self, batch: list[Array], number: int, epoch: float, draws: dict[str, Array] | None) -> float:
         fields = [f.name for f in (*self.net.inputs, *self.net.targets)]
         clock = {"step": np.array(number), "epoch": np.array(epoch)}
+        clock |= {plateau.clock: np.array(falls(number)) for plateau in self.net.plateaus}
         feed = {**dict(zip(fields, batch, strict=True)), **self.p, **self.moments, **clock, **(draws or {})}
         wanted = {i.name for i in self.runner.get_inputs()}
         assert wanted <= set(feed)
@@ -200,7 +272,29 @@ def numpy_step(
     made: Any, net: Net, p: dict[str, Array], moments: dict[str, Array], batch: list[Array], number: int, epoch: float
 ) -> float:
     """One step of the trainer's own."""
-    given = extras(made, net, epoch=int(epoch), step=number, count=len(batch[0]))
+    given = extras(made, net, epoch=epoch, step=number, count=len(batch[0]))
     loss, grads = made.loss_and_grads(p, *batch, **given)
-    made.update(p, moments, grads, number, epoch)
+    update(made, p, moments, grads, number, epoch)
     return float(loss)
+
+
+def check_steps(net: Net, steps: int = 10, what: str = "") -> None:
+    """The step graph and the file make the same steps; the first, and the tenth after nine of their own."""
+    made, p, inputs, targets = data(net)
+    p, moments = narrow(p), None
+    moments = made.init_updater(p)
+    graph = StepGraph(net, p, moments)
+    given = [*narrow(dict(enumerate([*inputs, *targets]))).values()]
+    for number in range(1, steps + 1):
+        rows = slice(0, 5 if number % 3 else 4)
+        part, epoch = [a[rows] for a in given], (number - 1) / 4
+        draws = extras(made, net, epoch=epoch, step=number, count=len(part[0])).get("draws")
+        found = graph.step(part, number, epoch, draws)
+        assert_close(found, numpy_step(made, net, p, moments, part, number, epoch), SINGLE, f"{what} loss {number}")
+        if number in (1, steps):
+            for mine, its in ((p, graph.p), (moments, graph.moments)):
+                for name in mine:
+                    # What an updater keeps as one number is float64.
+                    dtype = np.float32 if mine[name].ndim else np.float64
+                    assert its[name].dtype == mine[name].dtype == dtype, name
+                    assert_close(its[name], mine[name], SINGLE, f"{what} {name} after step {number}")

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..ir import Backward, Equation, Op, Tensor, always, constant_type, define, elements, elementwise
-from ..types import BINARY, NON_NEGATIVE, OPEN_UNIT, REAL, SIGNED_UNIT, Domain, Type
+from ..types import BINARY, NON_NEGATIVE, REAL, SIGNED_UNIT, UNIT, Domain, Type, point
 
 Graph = Any
 UNARY = ((("N,4",), {}),)
@@ -24,7 +22,9 @@ BINARY_CASES: tuple[Any, ...] = ((("N,4", "N,4"), {}), (("N,4", "4"), {}), (("N,
 constant = define("constant", constant_type, flops=lambda eq: 0, cheap=always)
 
 
-def _unary(domain: Callable[[Domain], Domain]) -> Callable[[Type], Type]:
+def unary(domain: Callable[[Domain], Domain]) -> Callable[[Type], Type]:
+    """The type of a function of each element, which maps domains so."""
+
     def type_of(x: Type) -> Type:
         return replace(x, domain=domain(x.domain))
 
@@ -59,10 +59,15 @@ def _square_domain(x: Domain) -> Domain:
     return size * size
 
 
-neg = define("neg", _unary(lambda x: -x), numpy="-x", onnx="Neg", cases=UNARY, grad=lambda b, g: (-g,))
+def flat(b: Backward, *gradients: Tensor | None) -> tuple[None, ...]:
+    """The gradient of what has the slope 0 wherever it has one."""
+    return (None,) * len(b.args)
+
+
+neg = define("neg", unary(lambda x: -x), numpy="-x", onnx="Neg", cases=UNARY, grad=lambda b, g: (-g,))
 exp = define(
     "exp",
-    _unary(lambda x: x.map(math.exp)),
+    unary(lambda x: x.map(math.exp)),
     numpy="np.exp(x)",
     onnx="Exp",
     cases=UNARY,
@@ -70,7 +75,7 @@ exp = define(
 )
 expm1 = define(
     "expm1",
-    _unary(lambda x: x.map(math.expm1)),
+    unary(lambda x: x.map(math.expm1)),
     numpy="np.expm1(x)",
     onnx=lambda g, eq, x: g.Sub(g.Exp(x), g.one(eq)),
     cases=UNARY,
@@ -78,23 +83,36 @@ expm1 = define(
 )
 log = define(
     "log",
-    _unary(lambda x: x.map(lambda v: math.log(v) if v > 0 else -math.inf)),
+    unary(lambda x: x.map(lambda v: math.log(v) if v > 0 else -math.inf)),
     numpy="np.log(x)",
     onnx="Log",
     cases=POSITIVE,
     grad=lambda b, g: (g / b.args[0],),
 )
+
+
+def log1p_nodes(g: Graph, eq: Equation, x: str) -> str:
+    """The logarithm of 1 + x with all its digits, which ONNX has no operator for: what 1 + x lost, its logarithm lost.
+
+    Source: Higham 2002, Accuracy and stability of numerical algorithms, section 1.14.1.
+    """
+    total = g.Add(x, g.one(eq))
+    kept = g.Sub(total, g.one(eq))
+    lost = g.Equal(kept, g.zero(eq))
+    return g.Where(lost, x, g.Mul(x, g.Div(g.Log(total), g.Where(lost, g.one(eq), kept))))
+
+
 log1p = define(
     "log1p",
-    _unary(lambda x: x.map(lambda v: math.log1p(v) if v > -1 else -math.inf)),
+    unary(lambda x: x.map(lambda v: math.log1p(v) if v > -1 else -math.inf)),
     numpy="np.log1p(x)",
-    onnx=lambda g, eq, x: g.Log(g.Add(x, g.one(eq))),
+    onnx=log1p_nodes,
     cases=POSITIVE,
     grad=lambda b, g: (g / (1 + b.args[0]),),
 )
 sqrt = define(
     "sqrt",
-    _unary(lambda x: x.map(lambda v: math.sqrt(max(v, 0.0)))),
+    unary(lambda x: x.map(lambda v: math.sqrt(max(v, 0.0)))),
     numpy="np.sqrt(x)",
     onnx="Sqrt",
     cases=POSITIVE,
@@ -102,7 +120,7 @@ sqrt = define(
 )
 square = define(
     "square",
-    _unary(_square_domain),
+    unary(_square_domain),
     numpy="np.square(x)",
     onnx=lambda g, eq, x: g.Mul(x, x),
     cases=UNARY,
@@ -110,17 +128,25 @@ square = define(
 )
 absolute = define(
     "absolute",
-    _unary(_absolute_domain),
+    unary(_absolute_domain),
     numpy="np.abs(x)",
     onnx="Abs",
     cases=UNARY,
     grad=lambda b, g: (g * sign(b.args[0]),),
 )
-sign = define("sign", _unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY)
-floor = define("floor", _unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY)
+sign = define("sign", unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY, grad=flat)
+floor = define("floor", unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, grad=flat)
+heaviside = define(
+    "heaviside",
+    unary(lambda x: BINARY),
+    numpy="np.heaviside(x, 0)",
+    onnx=lambda g, eq, x: g.Cast(g.Greater(x, g.zero(eq)), to=g.dtype(eq.results[0].type)),
+    cases=UNARY,
+    grad=flat,
+)
 cos = define(
     "cos",
-    _unary(lambda x: SIGNED_UNIT),
+    unary(lambda x: SIGNED_UNIT),
     numpy="np.cos(x)",
     onnx="Cos",
     cases=UNARY,
@@ -128,56 +154,11 @@ cos = define(
 )
 sin = define(
     "sin",
-    _unary(lambda x: SIGNED_UNIT),
+    unary(lambda x: SIGNED_UNIT),
     numpy="np.sin(x)",
     onnx="Sin",
     cases=UNARY,
     grad=lambda b, g: (g * cos(b.args[0]),),
-)
-tanh = define(
-    "tanh",
-    _unary(lambda x: Domain(-1.0, 1.0)),
-    numpy="np.tanh(x)",
-    onnx="Tanh",
-    cases=UNARY,
-    grad=lambda b, g: (g * (1 - square(b.results[0])),),
-)
-sigmoid = define(
-    "sigmoid",
-    _unary(lambda x: OPEN_UNIT),
-    # Through tanh, since exp(-x) overflows.
-    numpy="0.5 * (1 + np.tanh(0.5 * x))",
-    onnx="Sigmoid",
-    cases=UNARY,
-    grad=lambda b, g: (g * (b.results[0] * (1 - b.results[0])),),
-    flops=lambda eq: 4 * elements(eq),
-)
-softplus = define(
-    "softplus",
-    _unary(lambda x: Domain(low=0.0)),
-    numpy="np.logaddexp(x, 0)",
-    onnx=lambda g, eq, x: g.Add(g.Max(x, g.zero(eq)), g.Log(g.Add(g.one(eq), g.Exp(g.Neg(g.Abs(x)))))),
-    cases=UNARY,
-    grad=lambda b, g: (g * sigmoid(b.args[0]),),
-    flops=lambda eq: 4 * elements(eq),
-)
-
-
-def erf_kernel(x):
-    """Return the error function of each element; NumPy has none, so math.erf is mapped."""
-    values = [math.erf(value) for value in x.ravel().tolist()]
-    return np.array(values, x.dtype).reshape(x.shape)
-
-
-erf = define(
-    "erf",
-    _unary(lambda x: Domain(-1.0, 1.0)),
-    numpy="erf(x)",
-    kernels=(erf_kernel,),
-    onnx="Erf",
-    cases=UNARY,
-    grad=lambda b, g: (g * (2 / math.sqrt(math.pi) * exp(-square(b.args[0]))),),
-    flops=lambda eq: 20 * elements(eq),
 )
 
 add = define("add", _binary(Domain.__add__), numpy="x + y", onnx="Add", cases=BINARY_CASES, grad=lambda b, g: (g, g))
@@ -203,7 +184,12 @@ div = define(
 def _pow_domain(x: Domain, y: Domain) -> Domain:
     if y.low == y.high == 2:
         return _square_domain(x)
-    return NON_NEGATIVE if x.low >= 0 else REAL
+    if y.low == y.high == 3:
+        return x.map(lambda v: v**3)
+    if x.within(UNIT) and y.low >= 0:
+        top = x.high**y.low
+        return Domain(0.0, top, False, y.low > 0 and (x.high_open or (y.low_open and top < 1)))
+    return NON_NEGATIVE if x.low >= 0 or (y.low == y.high and y.low % 2 == 0) else REAL
 
 
 power = define(
@@ -237,6 +223,24 @@ minimum = define(
 )
 
 
+def _clip_type(x: Type, *, low: float, high: float) -> Type:
+    return replace(x, domain=x.domain.at_least(point(low)).at_most(point(high)))
+
+
+# At the ends the slope is 0, as in PyTorch's hardtanh and relu6.
+clip = define(
+    "clip",
+    _clip_type,
+    numpy=lambda x, low, high: f"np.clip(x, {low!r}, {high!r})",
+    onnx=lambda g, eq, x: g.Clip(
+        x, g.scalar(eq.attrs["low"], eq.args[0].type), g.scalar(eq.attrs["high"], eq.args[0].type)
+    ),
+    cases=((("N,4",), {"low": -1, "high": 0.5}),),
+    grad=lambda b, g: (mask(g, logical_and(b.args[0] > b.attrs["low"], b.args[0] < b.attrs["high"])),),
+    flops=lambda eq: 2 * elements(eq),
+)
+
+
 def _comparison(x: Type, y: Type) -> Type:
     return Type("bool", elementwise(x, y), BINARY)
 
@@ -252,6 +256,28 @@ logical_and = define(
     numpy="x & y",
     onnx="And",
     cases=((("N,4 of bool", "N,4 of bool"), {}),),
+)
+
+logical_or = define(
+    "logical_or",
+    _comparison,
+    numpy="x | y",
+    onnx="Or",
+    cases=((("N,4 of bool", "N,4 of bool"), {}),),
+)
+logical_not = define(
+    "logical_not",
+    lambda x: Type("bool", x.shape, BINARY),
+    numpy="np.logical_not(x)",
+    onnx="Not",
+    cases=((("N,4 of bool",), {}),),
+)
+not_equal = define(
+    "not_equal",
+    _comparison,
+    numpy="x != y",
+    onnx=lambda g, eq, x, y: g.Not(g.Equal(x, y)),
+    cases=((("N,1 of 4", "4 of 4"), {}),),
 )
 
 

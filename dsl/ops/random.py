@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import define
-from ..types import OPEN_UNIT, REAL, Shape, Type, point
+from ..types import OPEN_UNIT, REAL, UNIT, Domain, Shape, Type, point
 
 # Initializers run on the host alone, so these have no ONNX form.
 
@@ -46,6 +46,39 @@ draw_orthogonal = define(
     _shaped,
     numpy=lambda key, shape: f'orthogonal(stream(seed, "{key}"), {", ".join(map(str, shape))})',
     kernels=(orthogonal,),
+)
+
+
+def truncated_normal(rng, shape):
+    """Return standard normal numbers, drawn again where they lie beyond 2 and -2."""
+    x = rng.standard_normal(shape)
+    while (far := np.abs(x) > 2).any():
+        x[far] = rng.standard_normal(far.sum())
+    return x
+
+
+draw_truncated = define(
+    "draw_truncated",
+    lambda *, key, shape: Type("f32", shape, Domain(-2.0, 2.0, False, False)),
+    numpy=lambda key, shape: f'truncated_normal(stream(seed, "{key}"), {_list(shape)})',
+    kernels=(truncated_normal,),
+)
+
+
+def _counts(*, key: str, shape: Shape, trials: int, share: float) -> Type:
+    return Type("f32", shape, Domain(0.0, trials, False, False, whole=True))
+
+
+draw_binomial = define(
+    "draw_binomial",
+    _counts,
+    numpy=lambda key, shape, trials, share: f'stream(seed, "{key}").binomial({trials}, {share!r}, {_list(shape)})',
+)
+
+eye = define(
+    "eye",
+    lambda *, size: Type("f32", (size, size), UNIT),
+    numpy="np.eye(size)",
 )
 
 fill = define(

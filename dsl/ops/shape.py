@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Backward, Equation, Tensor, always, define, elementwise
+from ..ir import OPS, Backward, Equation, Tensor, always, define, elementwise
 from ..types import REAL, Dim, Domain, Shape, Type, count
 
 
@@ -130,11 +130,13 @@ def _cast_type(x: Type, *, dtype: str) -> Type:
 
 
 def _cast_spelling(x: Type, dtype: str) -> str:
+    if x.dtype == "bool" and dtype == "f64" and not x.shape:
+        return "float(x)"
     # A number of the host is a Python float, which takes the precision of the array beside it.
     return (
         "x"
         if not x.shape and x.dtype in ("f64", "i64")
-        else f"x.astype(np.{ {'f64': 'float64', 'f32': 'float32'}[dtype] })"
+        else f"x.astype(np.{ {'f64': 'float64', 'f32': 'float32', 'i64': 'int64'}[dtype] })"
     )
 
 
@@ -145,8 +147,8 @@ cast = define(
     onnx=lambda g, eq, x: g.Cast(x, to=g.dtype(eq.results[0].type)),
     flops=_no_work,
     cheap=lambda eq: not eq.results[0].type.shape,
-    cases=((("N,4",), {"dtype": "f64"}),),
-    grad=lambda b, g: (cast(g, dtype=b.args[0].type.dtype),),
+    cases=((("N,4",), {"dtype": "f64"}), (("N,4 of u8",), {"dtype": "f32"})),
+    grad=lambda b, g: (cast(g, dtype=dtype) if (dtype := b.args[0].type.dtype) in ("f32", "f64") else None,),
 )
 
 
@@ -256,3 +258,81 @@ def _literal_type(*, values: Any, shape: Shape, name: str) -> Type:
 
 # Numbers that the spec lists: a module assignment of that name in the trainer.
 literal = define("literal", _literal_type, numpy=lambda values, shape, name: f"np.array({name})", flops=_no_work)
+
+
+def _permute_type(x: Type, *, axes: tuple[int, ...]) -> Type:
+    return replace(x, shape=tuple(x.shape[axis] for axis in axes), domain=x.domain.interval)
+
+
+def _permute_grad(b: Backward, g: Tensor) -> tuple[Tensor]:
+    axes = b.attrs["axes"]
+    return (permute(g, axes=tuple(axes.index(axis) for axis in range(len(axes)))),)
+
+
+permute = define(
+    "permute",
+    _permute_type,
+    numpy=lambda x, axes: f"x.transpose({', '.join(map(str, axes))})",
+    onnx=lambda g, eq, x: g.Transpose(x, perm=list(eq.attrs["axes"])),
+    flops=_no_work,
+    cases=((("N,2,3",), {"axes": (0, 2, 1)}), (("N,2,3,4",), {"axes": (0, 3, 1, 2)})),
+    grad=_permute_grad,
+)
+
+
+def _stack_type(*xs: Type) -> Type:
+    domain = xs[0].domain.interval
+    for x in xs[1:]:
+        domain = domain.join(x.domain.interval)
+    return Type(xs[0].dtype, (xs[0].shape[0], len(xs), *xs[0].shape[1:]), domain)
+
+
+stack = define(
+    "stack",
+    _stack_type,
+    numpy=lambda *xs: f"np.stack(({', '.join(f'xs{i}' for i in range(len(xs)))}), axis=1)",
+    onnx=lambda g, eq, *xs: g.Concat(*(g.Unsqueeze(x, g.ints((1,))) for x in xs), axis=1),
+    flops=_no_work,
+    cases=((("N,2", "N,2"), {}), (("N,2,3", "N,2,3", "N,2,3"), {})),
+    grad=lambda b, g: tuple(pick(g, index=i) for i in range(len(b.args))),
+)
+
+
+def _pick_type(x: Type, *, index: int) -> Type:
+    return Type(x.dtype, (x.shape[0], *x.shape[2:]), x.domain.interval)
+
+
+def _pick_grad(b: Backward, g: Tensor) -> tuple[Tensor]:
+    index = b.attrs["index"]
+    return (pad_axis(expand_dims(g, axis=1), axis=1, start=index, stop=index + 1, like=b.args[0].shape),)
+
+
+pick = define(
+    "pick",
+    _pick_type,
+    numpy="x[:, index]",
+    onnx=lambda g, eq, x: g.Squeeze(g.Gather(x, g.ints((eq.attrs["index"],)), axis=1), g.ints((1,))),
+    flops=_no_work,
+    cases=((("N,3",), {"index": 1}), (("N,3,2",), {"index": 0})),
+    grad=_pick_grad,
+)
+
+
+def _repeat_type(x: Type, *, times: int) -> Type:
+    return replace(x, shape=(x.shape[0], times, *x.shape[1:]))
+
+
+def _repeat_onnx(g: Any, eq: Equation, x: str) -> str:
+    rank = eq.args[0].type.rank
+    return g.Expand(g.Unsqueeze(x, g.ints((1,))), g.ints((1, eq.attrs["times"], *[1] * (rank - 1))))
+
+
+repeat = define(
+    "repeat",
+    _repeat_type,
+    numpy=lambda x, times: f"np.repeat({_expand_spelling(x, 1)}, {times}, axis=1)",
+    onnx=_repeat_onnx,
+    flops=_no_work,
+    cases=((("N,4",), {"times": 3}), (("N,2,3",), {"times": 2})),
+    grad=lambda b, g: (OPS["total"](g, axes=(1,), keepdims=False),),
+)

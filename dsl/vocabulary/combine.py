@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from .. import ops
 from ..ir import Tensor
-from ..types import Type, show_shape
+from ..types import NON_NEGATIVE, Type, show_shape
 from ..words import WordError, layer
-
-
-@layer("add", gives="total", example="add other")
-def add(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
-    """The sum of the current value and the named ones, which all have its shape."""
-    total = x
-    for value in (other, *others):
-        same_shape("add", x.type, value.type)
-        total = total + value
-    return total
+from .layers import Eps, root
 
 
 def same_shape(word: str, x: Type, y: Type) -> None:
@@ -28,9 +19,135 @@ def same_shape(word: str, x: Type, y: Type) -> None:
         )
 
 
+def alike(word: str, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """The values, which all have one shape."""
+    for value in others:
+        same_shape(word, x.type, value.type)
+    return (x, *others)
+
+
+@layer("add", gives="total", example="add other")
+def add(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
+    """The sum of the current value and the named ones, which all have its shape.
+
+    Formula: f(x, a, b) = x + a + b
+    Source: definition.
+    Deeplearning4j: ElementWiseVertex(Add).
+    Keras: Add.
+    PyTorch: +.
+    """
+    total = x
+    for value in alike("add", x, other, *others)[1:]:
+        total = total + value
+    return total
+
+
+@layer("subtract", gives="difference", example="subtract other")
+def subtract(x: Tensor, other: Tensor) -> Tensor:
+    """The current value less the named one, which has its shape.
+
+    Formula: f(x, a) = x - a
+    Source: definition.
+    Deeplearning4j: ElementWiseVertex(Subtract).
+    Keras: Subtract.
+    PyTorch: -.
+    """
+    same_shape("subtract", x.type, other.type)
+    return x - other
+
+
+@layer("multiply", gives="product", example="multiply other")
+def multiply(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
+    """The product of the current value and the named ones, which all have its shape, element by element.
+
+    Formula: f(x, a, b) = x * a * b
+    Source: definition.
+    Deeplearning4j: ElementWiseVertex(Product).
+    Keras: Multiply.
+    PyTorch: *.
+    """
+    product = x
+    for value in alike("multiply", x, other, *others)[1:]:
+        product = product * value
+    return product
+
+
+@layer("average", gives="average", example="average other")
+def average(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
+    """The mean of the current value and the named ones, which all have its shape, element by element.
+
+    Formula: f(x, a, b) = (x + a + b) / 3
+    Source: definition.
+    Deeplearning4j: ElementWiseVertex(Average).
+    Keras: Average.
+    PyTorch: has none.
+    """
+    total = x
+    for value in alike("average", x, other, *others)[1:]:
+        total = total + value
+    return total / (2 + len(others))
+
+
+@layer("maximum", gives="largest", example="maximum other")
+def maximum(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
+    """The largest of the current value and the named ones, which all have its shape, element by element.
+
+    At a tie the gradient goes to the value named last.
+
+    Formula: f(x, a, b) = max(x, a, b)
+    Source: definition.
+    Deeplearning4j: ElementWiseVertex(Max).
+    Keras: Maximum.
+    PyTorch: torch.maximum, which halves the gradient at a tie.
+    """
+    largest = x
+    for value in alike("maximum", x, other, *others)[1:]:
+        largest = ops.maximum(largest, value)
+    return largest
+
+
+@layer("dot", gives="product", example="dot other")
+def dot(x: Tensor, other: Tensor) -> Tensor:
+    """The inner product with the named value along the features, which leaves one.
+
+    Formula: f(x, a) = sum(x * a)
+    Source: definition.
+    Deeplearning4j: DotProductVertex.
+    Keras: Dot(axes=-1); of two l2normalize it is normalize=True.
+    PyTorch: torch.linalg.vecdot.
+    """
+    same_shape("dot", x.type, other.type)
+    return ops.total(x * other, axes=(len(x.shape) - 1,), keepdims=True)
+
+
+@layer("l2distance", gives="distance", example="l2distance other", aliases=("l2_distance",))
+def l2distance(x: Tensor, other: Tensor, eps: Eps = 1e-8) -> Tensor:
+    """The Euclidean distance from the named value, one number an example, and eps where it is less.
+
+    Formula: f(x, a) = max(sqrt(sum((x - a)^2)), eps)
+    Source: definition.
+    Deeplearning4j: L2Vertex, eps = 1e-8.
+    Keras: has none.
+    PyTorch: PairwiseDistance, which adds eps = 1e-6 to the difference.
+    """
+    same_shape("l2distance", x.type, other.type)
+    squares = ops.square((x - other).named("difference"))
+    axes = tuple(range(1, len(x.shape)))
+    total = ops.total(squares, axes=axes, keepdims=len(axes) == 1)
+    distance = root(total if len(axes) == 1 else ops.reshape(total, shape=(x.shape[0], 1)), eps)
+    return distance.within(NON_NEGATIVE)
+
+
 @layer("concat", gives="joined", example="concat other")
 def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
-    """The current value and the named ones side by side, along the features."""
+    """The current value and the named ones side by side, along the features.
+
+    Formula: f(x, a) = x[0], x[1], ..., a[0], a[1], ...
+    Source: definition.
+    Deeplearning4j: MergeVertex.
+    Keras: Concatenate.
+    PyTorch: torch.cat.
+    """
     values = (x, other, *others)
     if any(v.shape[:-1] != x.shape[:-1] for v in values):
         raise WordError(
@@ -40,3 +157,16 @@ def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
             "put flatten before concat",
         )
     return ops.concat(*values, axis=len(x.shape) - 1)
+
+
+@layer("stack", gives="stacked", example="stack other")
+def stack(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
+    """The current value and the named ones, which all have its shape, along a new first axis of each example.
+
+    Formula: f(x, a)[0] = x, f(x, a)[1] = a
+    Source: definition.
+    Deeplearning4j: StackVertex, which stacks along the batch, so that one layer sees all; here a part does that.
+    Keras: has none.
+    PyTorch: torch.stack.
+    """
+    return ops.stack(*alike("stack", x, other, *others))

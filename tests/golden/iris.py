@@ -160,13 +160,14 @@ def metrics(prediction, species):
     decided = prediction.argmax(axis=1)
     chosen = decided[:, None] == np.arange(3)  # (N, 3)
     true = species[:, None] == np.arange(3)  # (N, 3)
-    both = (chosen & true).sum(axis=0)
-    either = chosen.sum(axis=0) + true.sum(axis=0)
-    f1 = (2 * both / np.maximum(either, 1)).sum() / np.maximum((either > 0).sum(), 1)
+    tp = (chosen & true).sum(axis=0)
+    fp = chosen.sum(axis=0) - tp
+    fn = true.sum(axis=0) - tp
+    f1 = tp / np.maximum(tp + (fp + fn) / 2, 0.5)
     return {
         "loss": float(loss),
         "accuracy": float((decided == species).mean()),
-        "f1": float(f1),
+        "f1": float(f1.sum() / np.maximum((tp + fp + fn > 0).sum(), 1)),
     }
 
 

@@ -4,17 +4,19 @@ Nothing here imports the project. Elementwise functions go through Python's own 
 """
 
 from .activations import ACTIVATIONS
-from .initializers import MOMENTS
+from .initializers import KURTOSIS, MOMENTS, TRUNCATED
 from .layers import LAYERS
 from .losses import LOSSES
 from .metrics import METRICS
 from .numbers import each, mean, reduced, rows
 from .ops import OPS, clip_by_norm, matmul
 from .schedules import SCHEDULES
+from .solvers import SOLVERS
 from .updaters import RATES, UPDATERS
 
 __all__ = [
     "ACTIVATIONS",
+    "KURTOSIS",
     "LAYERS",
     "LOSSES",
     "METRICS",
@@ -22,6 +24,8 @@ __all__ = [
     "OPS",
     "RATES",
     "SCHEDULES",
+    "SOLVERS",
+    "TRUNCATED",
     "UPDATERS",
     "clip_by_norm",
     "each",

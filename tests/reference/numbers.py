@@ -31,8 +31,8 @@ def rows(function: Callable[..., Any]) -> Callable[..., Array]:
 def reduced(function: Callable[[list[float]], Any]) -> Callable[..., Array]:
     """A function of lists of numbers applied along axes."""
 
-    def apply(x: Array, axes: Iterable[int], keepdims: bool = False) -> Array:
-        axes = tuple(axes)
+    def apply(x: Array, axes: Iterable[int] | None, keepdims: bool = False) -> Array:
+        axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
         kept = [range(1) if a in axes else range(n) for a, n in enumerate(x.shape)]
         found = np.zeros([len(r) for r in kept])
         for index in product(*kept):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from . import metrics as scores
 from .numbers import Array, binary_entropy, each, erf, log_softmax, mean, reduced, rows, sigmoid, softmax, tanh
 
 
@@ -20,6 +21,17 @@ def clip_by_norm(limit: Array, *gradients: Array) -> tuple[Array, ...]:
     """What torch.nn.utils.clip_grad_norm_ computes."""
     norm = math.sqrt(math.fsum(v * v for g in gradients for v in g.ravel().tolist()))
     return tuple(each(lambda v: v * min(1.0, float(limit) / (norm + 1e-6)))(g) for g in gradients)
+
+
+def norm_of(arrays: Iterable[Array]) -> float:
+    return math.sqrt(math.fsum(v * v for a in arrays for v in a.ravel().tolist()))
+
+
+def scaled_columns(w: Array, wanted: Callable[[float], float]) -> Array:
+    """A weight with the norm that is wanted of each column of what belongs to one output."""
+    flat = w.reshape(-1, w.shape[-1])
+    columns = [np.array(column.tolist()) * wanted(norm_of([column])) / norm_of([column]) for column in flat.T]
+    return np.stack(columns, axis=1).reshape(w.shape)
 
 
 def softmax_mcxent(scores: Array, y: Array) -> tuple[Array, Array]:
@@ -36,8 +48,28 @@ def pad(x: Array, axis: int, start: int, stop: int, like: tuple[Any, ...]) -> Ar
     return found
 
 
+def permute(x: Array, axes: tuple[int, ...]) -> Array:
+    found = np.zeros([x.shape[a] for a in axes])
+    for index in np.ndindex(found.shape):
+        at = [0] * x.ndim
+        for axis, i in zip(axes, index, strict=True):
+            at[axis] = i
+        found[index] = x[tuple(at)]
+    return found
+
+
 def size(x: Array, axes: tuple[int, ...]) -> Array:
     return np.array(float(math.prod(x.shape[a] for a in axes)))
+
+
+def scatter_add(x: Array, ids: Array, rows: int) -> Array:
+    pairs = list(zip(ids.ravel().tolist(), x.reshape(-1, x.shape[-1]).tolist(), strict=True))
+    return np.array([[math.fsum(v[j] for i, v in pairs if i == r) for j in range(x.shape[-1])] for r in range(rows)])
+
+
+def rational_tanh(x: float) -> float:
+    a = abs(x)
+    return math.copysign(1 - 1 / (1 + a + a**2 + 1.41645 * a**4), x)
 
 
 OPS: dict[str, Callable[..., Any]] = {
@@ -51,6 +83,10 @@ OPS: dict[str, Callable[..., Any]] = {
     "absolute": each(lambda x: x if x > 0 else 0.0 - x),
     "sign": each(lambda x: float(x > 0) - float(x < 0)),
     "floor": each(lambda x: float(math.floor(x))),
+    "heaviside": each(lambda x: float(x > 0)),
+    "softsign": each(lambda x: x / (1 - x) if x < 0 else x / (1 + x)),
+    "rational_tanh": each(rational_tanh),
+    "clip": each(lambda x, low, high: sorted([low, x, high])[1]),
     "cos": each(lambda x: cmath.exp(1j * x).real),
     "sin": each(lambda x: cmath.exp(1j * x).imag),
     "tanh": each(tanh),
@@ -69,10 +105,28 @@ OPS: dict[str, Callable[..., Any]] = {
     "greater_equal": each(lambda x, y: not x < y),
     "less_equal": each(lambda x, y: not x > y),
     "equal": each(lambda x, y: x - y == 0),
+    "not_equal": each(lambda x, y: x - y != 0),
     "logical_and": each(lambda x, y: x if y else False),
+    "logical_or": each(lambda x, y: True if y else x),
+    "logical_not": each(lambda x: not x),
     "mask": each(lambda x, keep: x if keep else 0.0),
     "where": each(lambda condition, x, y: x if condition else y),
+    "logcosh": each(lambda x: math.log(math.cosh(x))),
+    "log_softplus": each(lambda x: math.log(math.log(1 + math.exp(x)))),
+    "log_softplus_slope": each(lambda x: sigmoid(x) / math.log(1 + math.exp(x))),
+    "steady_exp": each(math.exp),
+    "huber": lambda error, delta: each(lambda e: e * e / 2 if abs(e) < delta else delta * (abs(e) - delta / 2))(error),
+    "logsumexp": rows(lambda x: math.log(math.fsum(map(math.exp, x)))),
+    "vector": lambda like, values: np.array(values, dtype=float),
+    "stairs": lambda t, at, values, name: np.array([v for a, v in zip(at, values, strict=True) if a <= float(t)][-1]),
+    "lookup": lambda table, ids: np.array([table.tolist()[i] for i in ids]),
     "clip_by_norm": clip_by_norm,
+    "clip_by_value": lambda limit, *gs: tuple(each(lambda v: min(max(v, -float(limit)), float(limit)))(g) for g in gs),
+    "normalized": lambda on, *gs: tuple(g / norm_of(gs) for g in gs),
+    "non_negative": each(lambda w: max(w, 0.0)),
+    "max_norm": lambda w, limit: scaled_columns(w, lambda norm: min(norm, limit)),
+    "min_max_norm": lambda w, low, high: scaled_columns(w, lambda norm: min(max(norm, low), high)),
+    "unit_norm": lambda w: scaled_columns(w, lambda norm: 1.0),
     "matmul": matmul,
     "softmax": rows(softmax),
     "log_softmax": rows(log_softmax),
@@ -82,19 +136,39 @@ OPS: dict[str, Callable[..., Any]] = {
     "softmax_mcxent_grad": softmax_mcxent_grad,
     "total": reduced(math.fsum),
     "mean": reduced(mean),
+    "amax": reduced(lambda values: sorted(values)[-1]),
+    "amin": reduced(lambda values: sorted(values)[0]),
     "spread": lambda x, axis: reduced(lambda v: max(v) - min(v))(x, [axis]),
     "argmax": lambda x, axis: reduced(lambda v: v.index(max(v)))(x, [axis]).astype(np.int64),
+    "argmin": lambda x, axis: reduced(lambda v: v.index(min(v)))(x, [axis]).astype(np.int64),
+    "confusion": lambda true, chosen, classes: np.array(scores.counts(*map(scores.listed, (true, chosen)), classes)),
+    "top_k": lambda p, y, k: np.array(
+        [label in scores.first(row, k) for row, label in zip(p.tolist(), y, strict=True)]
+    ),
+    "roc_auc": lambda p, true: np.array(scores.ordered_pairs(scores.listed(p), scores.listed(true))),
+    "pr_auc": lambda p, true: np.array(scores.average_precision(scores.listed(p), scores.listed(true))),
+    "calibration": lambda p, right, bins: np.array(scores.gaps(scores.listed(p), scores.listed(right), bins)),
     "reshape": lambda x, shape: np.array(x.ravel().tolist()).reshape([d if isinstance(d, int) else -1 for d in shape]),
     "transpose": lambda x: np.array([[row[j] for row in x] for j in range(x.shape[1])]),
     "expand_dims": lambda x, axis: np.array(x.ravel().tolist()).reshape(*x.shape[:axis], 1, *x.shape[axis:]),
+    "permute": permute,
+    "stack": lambda *xs: np.array([list(rows) for rows in zip(*xs, strict=True)]),
+    "pick": lambda x, index: np.array([row[index] for row in x]),
+    "repeat": lambda x, times: np.array([[row] * times for row in x]),
     "broadcast_like": lambda x, like: each(lambda x, like: x)(x, like),
     "size": size,
     "cast": lambda x, dtype: x,
     "concat": lambda *xs, axis: np.array([[v for x in xs for v in x[i]] for i in range(len(xs[0]))]),
     "slice": lambda x, axis, start, stop: np.array([row[start:stop] for row in x]),
     "pad": pad,
+    "onehot": lambda ids, classes: np.array([float(i == j) for i in ids.ravel() for j in range(classes)]).reshape(
+        *ids.shape, classes
+    ),
+    "gather": lambda table, ids: np.array([table[i] for i in ids.ravel()]).reshape(*ids.shape, -1),
+    "scatter_add": scatter_add,
     "arange": lambda stop: np.array(list(range(stop))),
     "literal": lambda values, shape, name: np.array(values, dtype=float).reshape(shape),
     "constant": lambda number, dtype, name: np.array(number),
+    "eye": lambda size: np.array([[float(i == j) for j in range(size)] for i in range(size)]),
     "fill": lambda number, shape: np.array([number] * math.prod(shape)).reshape(shape),
 }

@@ -1,0 +1,126 @@
+"""Functions of the emitted file: a program printed under its signature, with its arrays taken out of p."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..dsl.constraints import CONSTRAINTS
+from ..dsl.ir import OPS, Input, Program, Value
+from ..dsl.net import Net
+from ..dsl.plateau import CLOCK as DROPS
+from .about import escape
+from .body import Body, Names, Statement, assignments, kernel_name
+from .gradients import NORMALISATIONS
+from .simplify import simplify
+from .spelling import WIDTH, quote, wrap
+
+# Names that functions of the page read as globals, so that no local may take them.
+GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
+# Parameters that callers name, while those of the user are known by their position.
+CLOCK = ("step", "epoch", "drops")
+KEYWORDS = ("draws", *NORMALISATIONS, *CLOCK)
+Kernels = dict[str, Callable[..., object]]
+
+
+class Functions:
+    """Prints the functions of a net, and gathers the kernels that they call."""
+
+    def __init__(self, net: Net):
+        self.net = net
+        self.kernels: Kernels = {}
+        self.globals = GLOBALS | {kernel_name(k) for op in OPS.values() for k in op.kernels}
+        self.globals |= {setting.name for setting in net.layer_settings} | {name.upper() for name in CONSTRAINTS}
+        self.globals |= {o.threshold.setting for o in net.outputs if o.threshold}
+
+    def body(self, program: Program, own: Iterable[str] = (), indent: int = 4) -> tuple[Body, dict[str, str]]:
+        """A body, and what its own names, such as p, are called beside the user's."""
+        keywords = {name for name in own if name in KEYWORDS}
+        names = Names(self.globals | keywords)
+        for given in program.of("example", "noise", "target", "prediction"):
+            names.give(given.value, given.name)
+        called = {name: name if name in keywords else names.aside(name) for name in own}
+        names.of.update({i.value: called[i.name] for i in program.of("clock") if i.name in called})
+        if "drops" in called:
+            falling = [i for i in program.of("clock") if i.name.startswith(DROPS)]
+            names.of.update({i.value: f"{called['drops']}[{quote(i.name.removeprefix(DROPS))}]" for i in falling})
+        body = Body(program, names, indent)
+        return body, called
+
+    def function(
+        self, name: str, program: Program, doc: str, roles: tuple[str, ...], own: tuple[str, ...]
+    ) -> tuple[list[str], Body, dict[str, str]]:
+        """The head of a function: its signature, docstring, and the lines that bring its inputs into shape."""
+        body, called = self.body(program, own)
+        fields = {f.name: f for f in (*self.net.inputs, *self.net.noises, *self.net.targets)}
+        given = program.of(*roles)
+        by_name = {i.name: i for i in given}
+        order = [i.name for i in given if i.role == "prediction"]
+        order += [name for name in fields if name in by_name and name not in order]
+        names = [body.names.of[by_name[n].value] for n in order]
+        after = [called["draws"]] if "draws" in called else []
+        after += [f"{called[n]}={unbounded}" for n, (_, _, unbounded) in NORMALISATIONS.items() if n in called]
+        after += ["*", *(n for n in CLOCK if n in called)] if "epoch" in called else []
+        # What is tuned after training is 1/2 until then.
+        after += [f"{i.name}=0.5" for i in program.of("state") if "p" not in called]
+        before = [called["p"]] if "p" in called else []
+        lines = wrap(f"def {name}(", [*before, *names, *after], "):")
+        lines.append(f'    """{escape(doc)}"""')
+        for each in order:
+            field = fields.get(each)
+            if field is not None and field.shape == (1,) and reads(program, by_name[each]):
+                local = body.names.of[by_name[each].value]
+                lines.append(f"    {local} = {local}.reshape(-1, 1)  # (N,) is taken for (N, 1)")
+        return lines, body, called
+
+    def unpacked(self, body: Body, called: dict[str, str], statements: list[Statement]) -> list[str]:
+        """The statements, with each array of p or draws taken out before its first use."""
+        sources = {"weight": "p", "state": "p", "draw": "draws"}
+        inputs = [i for i in body.program.inputs if i.role in sources and reads(body.program, i)]
+        right = {i.value: f"{called[sources[i.role]]}[{quote(i.name)}]" for i in inputs}
+        flat = assignments([(body.names.of[i.value], right[i.value]) for i in inputs], body.indent)
+        if len(flat) <= 1:
+            return [*flat, *([""] if flat else []), *body.lines(statements)]
+        return body.lines(statements, {i.value: right[i.value] for i in inputs})
+
+    def returning(self, name: str, doc: str) -> str:
+        """A function that returns the results of a program over p and the inputs."""
+        program = simplify(self.net.programs[name])
+        own = ("p", *clock(program))
+        hints = {value: value.hint for value in program.results.values() if _last_of_several(program, value)}
+        for value in hints:
+            value.hint = ""  # it is returned where it is computed
+        lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
+        statements = body.statements()
+        long = [(r, v) for r, v in program.results.items() if v in hints and len(body.final(r)) > WIDTH - 12]
+        if long:  # but not where its line would grow too long
+            for result, value in long:
+                value.hint = hints[value] or result
+            lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
+            statements = body.statements()
+        self.kernels |= body.kernels
+        lines += self.unpacked(body, called, statements)
+        finals = [body.final(result) for result in program.results]
+        flat = f"    return {', '.join(finals)}"
+        lines += [flat] if len(flat) <= WIDTH else wrap("return (", finals, ")", 4)
+        return "\n".join(lines)
+
+
+def _last_of_several(program: Program, value: Value) -> bool:
+    """Whether nothing else reads a result, and its layer has other lines to stand under the layer's heading."""
+    if program.uses[value] > 1 or value not in program.producers:
+        return False
+    section = program.producers[value].section
+    lines = [e for e in program.equations if e.section is section and e.results[0].hint]
+    return section is None or len(lines) > 1
+
+
+def reads(program: Program, given: Input) -> bool:
+    """Whether a program reads an input."""
+    return given.value in program.uses
+
+
+def clock(*programs: Program) -> tuple[str, ...]:
+    """What functions of these programs take of the clock by name: nothing, or `step`, `epoch` and, if read, `drops`."""
+    read = {i.name for program in programs for i in program.of("clock") if reads(program, i)}
+    falls = any(name.startswith(DROPS) for name in read)
+    return CLOCK if falls else CLOCK[:2] if read else ()

@@ -1,0 +1,62 @@
+"""What to write instead, where a loss or a metric does not fit what it compares."""
+
+from __future__ import annotations
+
+import math
+
+from .kinds import KINDS
+from .types import REAL, UNIT, Domain, Shape, Type, count
+from .words import Word
+
+# Which losses and metrics go with a kind of target; braces stand for the kinds that the word takes.
+TARGET_HELP = {
+    ("loss", "class"): "classes go with softmax and mcxent",
+    ("loss", "binary"): "0 and 1 go with sigmoid and xent, or with hinge",
+    ("loss", "simplex"): "probabilities that sum to 1 go with softmax, and kl_divergence or mcxent",
+    ("loss", "unit"): "shares go with sigmoid and xent, or with mse",
+    ("loss", "count"): "counts go with softplus and expll, or with poisson",
+    ("loss", "positive"): "positive numbers go with mse or msle",
+    ("loss", "f32"): "numbers go with mse or mae; declare the target {} if it is one",
+    ("metric", "class"): "classes go with accuracy and f1",
+    ("metric", "f32"): "numbers go with mae, rmse and r2",
+}
+OF_ONE = "of one number, sigmoid and xent, or mse, tell more"
+
+# The activation whose values fill an interval.
+_ACTIVATIONS = {(0.0, 1.0): "sigmoid", (-1.0, 1.0): "tanh", (0.0, math.inf): "softplus"}
+
+
+def activation_for(domain: Domain) -> str | None:
+    """The activation that ends a chain whose values lie in a domain; None where there is no such word."""
+    return "softmax" if domain.simplex is not None else _ACTIVATIONS.get((domain.low, domain.high))
+
+
+def needed(domain: Domain) -> str:
+    """The domain that a word needs, in words."""
+    return str(domain) if domain.simplex is not None else f"values in {domain}"
+
+
+def either(word: Word) -> str:
+    """The kinds of target that a word takes."""
+    *kinds, last = [k for k in KINDS if k in word.targets]
+    return f"{', '.join(kinds)} or {last}" if kinds else last
+
+
+def instead(word: Word, target: str) -> str | None:
+    """What goes with a kind of target that a loss or metric does not take."""
+    help = TARGET_HELP.get((word.kind, target))
+    return help.format(either(word)) if help else None
+
+
+def ending(expected: Shape, needs: Domain, given: Type) -> str:
+    """How a chain ends that gives this shape and such values as are needed, or as it has now where any will do."""
+    sizes, has = [str(d) for d in expected[1:]], given.domain
+    if needs.simplex is not None and sizes[-1] == "1":
+        return OF_ONE  # softmax would only lead to the next error
+    total = count(expected)
+    shape = f"dense {total}" if len(sizes) == 1 else f"dense {total} -> reshape [{', '.join(sizes)}]"
+    if len(sizes) > 1 or len(given.shape) > 2:
+        shape = f"flatten -> {shape}"
+    kept = has if has.simplex is not None else UNIT if has.within(UNIT) else REAL
+    activation = activation_for(kept if needs == REAL else needs)
+    return f"end the chain with {shape} -> {activation}" if activation else f"end the chain with {shape}"

@@ -1,0 +1,118 @@
+"""The bodies of a net while they are run: what their names mean, and how their layers are called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .constants import Constant
+from .ir import Tensor
+from .options import Scope
+from .section import Section
+from .source import Place
+from .words import WordError
+
+
+@dataclass
+class Level:
+    """The net, or one use of a block or part: its layers with weights are numbered from 1.
+
+    `path` are the names that stand before theirs, `uses` the places of the uses, the outermost first, `running` the
+    blocks and parts that are being run, and `parts` the parts among them; `turn` counts the uses of the innermost part.
+    """
+
+    path: tuple[str, ...] = ()
+    uses: tuple[Place, ...] = ()
+    running: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    turn: int = 1
+    numbers: int = 0
+    names: set[str] = field(default_factory=lambda: set[str]())
+    counts: Counter[str] = field(default_factory=lambda: Counter[str]())
+
+    def section(self, title: str, place: Place) -> Section:
+        """A layer of this level."""
+        return Section(title, place, path=self.path, turn=self.turn, uses=self.uses)
+
+    def segment(self, block: str) -> str:
+        """The name of a block's next use: its own, and a running number; names that the spec gives step not aside."""
+        self.counts[block] += 1
+        name = f"{block}{'_' if block[-1].isdigit() else ''}{self.counts[block]}"
+        if name in self.names:
+            return self.segment(block)
+        self.names.add(name)
+        return name
+
+
+@dataclass
+class Frame:
+    """One run of a body; that of `repeat` lies in another, `outer`, whose names it sees.
+
+    `values` maps a name to its tensor, or to None where it is at fault; `places` are those of the names that the body
+    declares; `shown` are the constants whose values headings show; `subject` is the block or part as prose.
+    """
+
+    scope: Scope
+    level: Level
+    values: dict[str, Tensor | None] = field(default_factory=lambda: {})
+    places: Mapping[str, Place] = field(default_factory=lambda: {})
+    outer: Frame | None = None
+    current: Tensor | None = None
+    started: bool = False
+    used: set[str] = field(default_factory=lambda: set[str]())
+    shown: Mapping[str, Constant | None] = field(default_factory=lambda: {})
+    subject: str = ""
+    depth: int = 0
+
+    def inner(self) -> Frame:
+        """The frame of one iteration of `repeat` in this body."""
+        return Frame(
+            self.scope,
+            self.level,
+            outer=self,
+            current=self.current,
+            started=self.started,
+            shown=self.shown,
+            subject=self.subject,
+            depth=self.depth + 1,
+        )
+
+    def holding(self, name: str) -> Frame | None:
+        """The nearest frame in which a name has a value."""
+        if name in self.values:
+            return self
+        return self.outer.holding(name) if self.outer else None
+
+    def poison(self) -> None:
+        """Let every name be at fault, so that nothing more is said of it."""
+        self.values = dict.fromkeys((*self.places, *self.values))
+        self.current, self.started = None, True
+
+    def declares(self, name: str) -> bool:
+        """Whether a name is declared here or around."""
+        return name in self.places or (self.outer is not None and self.outer.declares(name))
+
+    @property
+    def visible(self) -> dict[str, Place]:
+        """The places of all names that are declared here or around."""
+        return {**(self.outer.visible if self.outer else {}), **self.places}
+
+    @property
+    def known(self) -> list[str]:
+        """The names that have a value here."""
+        own = [name for name, value in self.values.items() if value is not None]
+        return [*(self.outer.known if self.outer else ()), *own]
+
+
+# Longer names of arrays would leave no room for anything else on a line of the trainer.
+LONGEST_ARRAY = 60
+
+
+def array_name(section: Section, own: str) -> str:
+    """The name of an array of a layer, after those of the uses that it lies in."""
+    name = section.named(own)
+    if len(name) > LONGEST_ARRAY:
+        message = f"its array would be called {name}, which has {len(name)} characters; the limit is {LONGEST_ARRAY}"
+        raise WordError("unsafe-name", message, "give blocks shorter names where they are used: name=")
+    return name

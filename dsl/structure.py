@@ -1,0 +1,379 @@
+"""Chains and bodies to equations: what goes into what, which block or part is used where, and what is repeated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .bodies import Body, chains, decided, links, mentioned, times
+from .constants import NotConstantError
+from .declared import Names
+from .definitions import Defined
+from .frame import Frame, Level
+from .ir import Input, Tensor
+from .lower import Layers
+from .net import Field
+from .ops import cast
+from .options import Scope, bind
+from .resolve import Spec
+from .section import Section
+from .source import Place
+from .syntax import Chain, Link, Output, Repeat
+from .titles import title
+from .universal import UNIVERSAL
+from .unknown import unknown_word
+from .words import Word, within
+
+# How many links all bodies may come to, and how many of them may lie in one another: what a net is built in.
+MOST_LINKS = 10_000
+DEEPEST = 20
+
+# The input of a block or part.
+IN = "in"
+
+
+class _TooMuchError(Exception):
+    """Bodies that come to more than can be built; it has been reported."""
+
+
+@dataclass(frozen=True)
+class _Called:
+    """What a link uses: a block with its options, or a part, which has none."""
+
+    name: str
+    kind: str
+    body: Body
+    definition: Defined | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"the {self.kind} {self.name}"
+
+
+class Lowering(Layers):
+    """Runs the chains of a spec."""
+
+    def __init__(self, spec: Spec, mode: str):
+        super().__init__(spec, mode)
+        self.outputs: dict[str, Tensor | None] = {}
+        self.docs: dict[str, str] = {}
+        self._turns: Counter[str] = Counter()
+        self._expanded = 0
+        self._kinds = {kind for kind, _ in spec.definitions}
+
+    @property
+    def current(self) -> Tensor | None:
+        """The value of the last chain."""
+        return self.whole.current
+
+    @property
+    def values(self) -> dict[str, Tensor | None]:
+        """The tensor of each name, None where it is at fault."""
+        return self.whole.values
+
+    @property
+    def used(self) -> set[str]:
+        """The names that something uses."""
+        return self.whole.used
+
+    def run(self) -> Lowering:
+        """Lower every chain."""
+        for given in (*self.spec.of("input"), *self.spec.of("noise")):
+            tensor = self._input(given) if given.role == "input" else self._noise(given)
+            self.values[given.name] = None if given.name in self.spec.faulty else tensor
+        with within(self):
+            try:
+                self._sentences(self.spec.chains)
+                self._skip(self.spec.skipped)
+                self._unrun()
+            except _TooMuchError:
+                self.whole.poison()
+        self.frame = self.whole
+        self.builder.section, self.builder.origin = None, ()
+        # Only training draws, and weights are called the same in every mode: so draws get their names last.
+        self.builder.inputs = [self._named(i) if i.role == "draw" else i for i in self.builder.inputs]
+        return self
+
+    def _input(self, given: Field) -> Tensor:
+        """An input as words see it: pixels as numbers."""
+        tensor = self.builder.input("example", given.name, given.type)
+        self.builder.origin = (given.place,)
+        return cast(tensor, dtype="f32").named(given.name) if given.type.dtype == "u8" else tensor
+
+    def _noise(self, noise: Field) -> Tensor:
+        """A noise, which training draws, and which whoever asks for a prediction gives."""
+        if self.training:
+            return self.builder.input("draw", noise.name, noise.type, noise.kind)
+        return self.builder.input("noise", noise.name, noise.type)
+
+    def _named(self, draw: Input) -> Input:
+        if draw.name in self.spec.fields:
+            return draw
+        name = draw.value.hint = self._fresh(draw.name)
+        return replace(draw, name=name)
+
+    def _sentences(self, sentences: list[Chain | Output | Repeat]) -> None:
+        for sentence in sentences:
+            match sentence:
+                case Chain():
+                    self._sentence(sentence)
+                case Output():
+                    self._output(sentence)
+                case Repeat():
+                    self._repeat(sentence)
+
+    def _sentence(self, chain: Chain) -> None:
+        frame = self.frame
+        frame.current, frame.started = self._chain(chain, chain.name), True
+        if chain.name:
+            frame.values[chain.name] = frame.current
+
+    def _output(self, sentence: Output) -> None:
+        if sentence.chain is None:
+            value = self.value(sentence.name, sentence.name_place)
+            if sentence.name in self.outputs:
+                message = f"{sentence.name} is already an output"
+                self.report.error("duplicate-sentence", message, sentence.place, "keep one of them")
+        else:
+            value = self._chain(sentence.chain, sentence.name)
+            self.values[sentence.name] = value
+        if value is not None and value.type.dtype == "i64":
+            message = f"the output {sentence.name} is a category, whose values are ids and not numbers"
+            self.report.error("ids-mismatch", message, sentence.place, "put onehot or embedding into its chain")
+        self.used.add(sentence.name)
+        self.outputs[sentence.name] = value
+        self.docs[sentence.name] = sentence.doc
+
+    # Chains -----------------------------------------------------------------------------------------------------------
+
+    def _chain(self, chain: Chain, name: str | None) -> Tensor | None:
+        links = list(chain.links)
+        if self._is_source(chain):
+            x = self.value(links[0].word, links[0].word_place)
+            self.previous = links[0].word
+            links = links[1:]
+        else:
+            x = self._implied(links[0])
+        section: Section | None = None
+        for index, link in enumerate(links):
+            own = name if index == len(links) - 1 else None
+            called = self._called(link)
+            if called:
+                x, section = self._use(called, link, x, own), None
+                continue
+            word = self._word(link)
+            if word is None or x is None:
+                x = None
+                self._rest(word, link)
+                continue
+            if section is None or word.kind == "layer":
+                section = self.frame.level.section(title(link, self.frame.shown), link.place)
+            else:
+                section.title += f" -> {title(link, self.frame.shown)}"
+            x = self._link(word, link, section, x, own)
+        return x
+
+    def _is_source(self, chain: Chain) -> bool:
+        """Whether a chain begins with a name, unless that is the very name that the chain declares."""
+        first = chain.links[0]
+        has_value = self.frame.holding(first.word) is not None
+        known = has_value or self.frame.declares(first.word) or first.word in self.frame.scope.constants
+        return not first.arguments and known and (has_value or chain.name != first.word)
+
+    def _rest(self, word: Word | None, link: Link) -> None:
+        """Where the value is at fault, what is wrong with an argument is told all the same."""
+        with suppress(NotConstantError):
+            if word is not None:
+                self._arguments(word, link)
+
+    def _implied(self, first: Link) -> Tensor | None:
+        if self.frame.started:
+            return self.frame.current
+        inputs = self.spec.of("input")
+        if len(inputs) == 1:
+            self.previous = inputs[0].name
+            return self.value(inputs[0].name, first.place)
+        if inputs:
+            message = f"there are {len(inputs)} inputs, and this chain does not say from which it goes on"
+            help = f"begin it with a source: {inputs[0].name} -> {first.word}"
+            self.report.error("ambiguous-source", message, first.place, help)
+        return None
+
+    def _word(self, link: Link) -> Word | None:
+        word = self.frame.scope.linked(link.word)
+        if word is None:
+            message, help = unknown_word(link, self.spec, self.frame)
+            self.report.error("unknown-word", message, link.word_place, help)
+        return word
+
+    # Blocks and parts -------------------------------------------------------------------------------------------------
+
+    def _called(self, link: Link) -> _Called | None:
+        """The block or part that a link uses; libraries know no part."""
+        part = self.spec.parts.get(link.word)
+        if part and link.place.source is self.spec.place.source:
+            return _Called(part.name, "part", part.body)
+        block = self.spec.definitions.get(("block", link.word))
+        return _Called(link.word, "block", block.definition.body, block) if block else None
+
+    def _use(self, called: _Called, link: Link, x: Tensor | None, name: str | None) -> Tensor | None:
+        """The value of a block or part at one use."""
+        self._mark(called.name)
+        level = self.frame.level
+        if called.name in level.running:
+            way = " -> ".join([*level.running[level.running.index(called.name) :], called.name])
+            message = f"{called.name} uses itself, without end: {way}"
+            self.report.error("recursion", message, link.place, "write out what it shall do, or repeat it")
+            return None
+        try:
+            options = self._bound(called, link)
+        except NotConstantError:
+            return None
+        if x is None:
+            with self.report.used(link.place):
+                self._skip_body(called)
+            return None
+        frame = self._frame_of(called, link, options, x)
+        with self.report.used(link.place):
+            self._enter(frame, called.body)
+        self.previous = called.name
+        result = frame.current
+        if result is not None and result.value is not x.value and name:
+            result.value.hint = "_".join((*level.path, name))
+        return result
+
+    def _bound(self, called: _Called, link: Link) -> dict[str, Any]:
+        table = called.definition.options if called.definition else {}
+        keyed = {"name": UNIVERSAL["name"]} if called.definition else {}
+        return bind(called.name, table, link.arguments, link.place, self.frame.scope, keyed)
+
+    def _frame_of(self, called: _Called, link: Link, options: dict[str, Any], x: Tensor) -> Frame:
+        outer, block = self.frame.level, called.definition
+        uses, running = (*outer.uses, link.place), (*outer.running, called.name)
+        if block is None:
+            self._turns[called.name] += 1
+            parts = tuple(dict.fromkeys((*outer.parts, called.name)))
+            level = Level((called.name,), uses, running, parts, self._turns[called.name])
+            return self._isolated(self.spec.scope, level, called, x)
+        name = options.pop("name")
+        if name and not self.name_layer(name, next(a.value.place for a in link.arguments if a.key == "name")):
+            name = None
+        path = (*outer.path, name or outer.segment(called.name))
+        level = Level(path, uses, running, outer.parts, outer.turn)
+        scope = replace(block.scope, constants={**block.scope.constants, **options})
+        return replace(self._isolated(scope, level, called, x), shown=scope.constants)
+
+    def _isolated(self, scope: Scope, level: Level, called: _Called, x: Tensor | None) -> Frame:
+        """The frame of a block or part, which sees nothing but its input."""
+        depth = self.frame.depth + 1
+        return Frame(scope, level, {IN: x}, current=x, started=True, subject=called.subject, depth=depth)
+
+    # Bodies -----------------------------------------------------------------------------------------------------------
+
+    def _repeat(self, sentence: Repeat) -> None:
+        outer = self.frame
+        count = times(sentence, outer.scope, MOST_LINKS)
+        if not count:
+            self._skip([sentence.body])
+            outer.current, outer.started = (outer.current, outer.started) if count == 0 else (None, True)
+            return
+        for _ in range(count):
+            frame = outer.inner()
+            self._enter(frame, sentence.body)
+            outer.current, outer.started = frame.current, frame.started
+            if frame.started and frame.current is None:
+                return  # what is wrong with one iteration is wrong with the next
+
+    def _enter(self, frame: Frame, body: Body) -> None:
+        """Run a body in its frame, and check what it names."""
+        with self._within(frame):
+            sentences, skipped = decided(body, frame.scope)
+            self._limit(sentences, body)
+            frame.places = self._declared(frame, sentences)
+            self._sentences(sentences)
+            self._skip(skipped)
+            self._unused(frame, sentences)
+
+    @contextmanager
+    def _within(self, frame: Frame) -> Generator[None]:
+        outer, self.frame = self.frame, frame
+        yield
+        self.frame = outer
+
+    def _limit(self, sentences: list[Any], body: Body) -> None:
+        self._expanded += 1 + sum(len(s.links) for s in sentences if isinstance(s, Chain))
+        place = next(iter(body)).place
+        if self._expanded > MOST_LINKS:
+            message = f"blocks, parts and repeat come to more than {MOST_LINKS:,} links"
+            self.report.error("too-large", message, place, "repeat less")
+            raise _TooMuchError
+        if self.frame.depth > DEEPEST:
+            message = f"more than {DEEPEST} blocks, parts and bodies of repeat lie in one another"
+            self.report.error("too-deep", message, place, "write some of them out")
+            raise _TooMuchError
+
+    def _declared(self, frame: Frame, sentences: list[Any]) -> Mapping[str, Place]:
+        """The names that a body declares, each once and none that is known there."""
+        names = Names(self.report)
+        around = frame.outer.visible if frame.outer else {}
+        names.places.update(around)
+        for chain in [s for s in sentences if isinstance(s, Chain)]:
+            if chain.name is None or chain.name_place is None:
+                continue
+            if chain.name in frame.scope.constants and chain.name not in around:
+                message = f"{chain.name} is already the name of a constant"
+                self.report.error("duplicate-name", message, chain.name_place, "choose another name")
+            else:
+                names.declare(chain.name, chain.name_place)
+        return {name: place for name, place in names.places.items() if name not in around}
+
+    def _unused(self, frame: Frame, sentences: list[Any]) -> None:
+        """Report the names of a body that nothing uses; the last chain's value is that of the body."""
+        last = sentences[-1].name if sentences and isinstance(sentences[-1], Chain) else None
+        if self.report.failed:
+            return
+        for name, place in frame.places.items():
+            if name not in frame.used and name != last:
+                help = "use it in a chain of this body, or take its name away"
+                self.report.error("unused", f"nothing uses the value {name}", place, help)
+
+    # What is not run --------------------------------------------------------------------------------------------------
+
+    def _skip(self, bodies: list[Body]) -> None:
+        """Check the words of bodies that are not run; what they name is not left over."""
+        for body in bodies:
+            names = {*self.frame.visible, *(chain.name for chain in chains(body))}
+            for link, source in links(body):
+                named = source and (link.word in names or self.frame.holding(link.word))
+                if not named and not self._called(link):
+                    self._word(link)
+            for name in {name for sentence in body for name in mentioned(sentence)}:
+                holder = self.frame.holding(name) or self.frame
+                holder.used.add(name)
+                self._mark(name)
+
+    def _unrun(self) -> None:
+        """Check the words of parts and blocks that nothing uses."""
+        for part in self.spec.parts.values():
+            if part.name not in self.used:
+                self._skip_body(_Called(part.name, "part", part.body))
+        for (kind, name), defined in self.spec.definitions.items():
+            if kind == "block" and not defined.used:
+                with self.report.used(*defined.imports):
+                    self._skip_body(_Called(name, kind, defined.definition.body, defined))
+
+    def _skip_body(self, called: _Called) -> None:
+        scope = called.definition.scope if called.definition else self.spec.scope
+        with self._within(self._isolated(scope, Level(), called, None)):
+            self._skip([called.body])
+
+    def _mark(self, name: str) -> None:
+        """Say that something uses a part, or what a definition of this name defines."""
+        if name in self.spec.parts:
+            self.whole.used.add(name)
+        for kind in self._kinds:
+            if (kind, name) in self.spec.definitions:
+                self.spec.definitions[kind, name].used = True

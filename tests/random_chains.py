@@ -1,0 +1,347 @@
+"""Random chains: words that fit after a value, by what the words themselves say, and blocks, parts, repeat and if."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from netc.dsl.constraints import CONSTRAINTS
+from netc.dsl.examples import FLAT
+from netc.dsl.ir import Builder, Tensor
+from netc.dsl.types import REAL, SIMPLEX, Shape, Type
+from netc.dsl.universal import OF_BIASES, OF_MOVING, UNIVERSAL
+from netc.dsl.words import WORDS, Init, Law, Learn, Nowhere, Word, WordError, within
+from random_words import Definition, Own, Pen, Written, fresh
+
+LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation")]
+# An example of a random net holds so many numbers at most.
+LARGEST = 64
+# Those of several options that exclude each other: a layer has one norm.
+NORMS = ("max_norm", "min_max_norm", "unit_norm")
+GIVEN = {"min_max_norm": "[0.5, 2]", "max_norm": "1.5"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the spec: its type, and whether weights or noise stand before it."""
+
+    name: str
+    type: Type
+    weighted: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(d for d in self.type.shape if isinstance(d, int))
+
+
+@dataclass(frozen=True)
+class Body:
+    """A part or a block: the shape that it takes, what it gives, and its parameters with their values.
+
+    Those in `required` have no default.
+    """
+
+    definition: Definition
+    takes: tuple[int, ...]
+    gives: Type
+    parameters: dict[str, str]
+    required: tuple[str, ...]
+
+    @property
+    def block(self) -> bool:
+        return self.definition.text.startswith("def block")
+
+
+@dataclass
+class Scratch(Nowhere):
+    """A net of one word, which says what the word gives and what weights it makes."""
+
+    builder: Builder
+    made: list[Shape] = field(default_factory=lambda: [])
+    inits: list[Init] = field(default_factory=lambda: [])
+    learns: bool = False
+    draws: bool = False
+
+    def weight(self, name: str, shape: Shape, init: Init, fans: Any, own: Any = None) -> Tensor:
+        init.make(fresh(tuple(d for d in shape if isinstance(d, int)), name))
+        self.made.append(shape)
+        self.inits.append(init)
+        return self.builder.input("weight", f"{name}{len(self.made)}", Type("f32", shape))
+
+    def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
+        self.learns = True
+        return [self.builder.input("state", name, Type("f32", x.shape[1:])) for name in defaults]
+
+    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
+        self.draws = True
+        return self.builder.input("draw", "draw", Type("f32", shape))
+
+
+@dataclass
+class Chains:
+    """Chains under construction; `values` are the named values, of which those in `unused` still have to be used."""
+
+    pen: Pen
+    values: dict[str, Value] = field(default_factory=lambda: {})
+    unused: list[str] = field(default_factory=lambda: [])
+    names: int = 0
+    bodies: list[Body] = field(default_factory=lambda: [])
+    # Words of the body of a part or block, where nothing may be learned, and where no name is given twice.
+    inside: bool = False
+    # What layers ask of the updater, and the names that `name=` gave, with the value that stands behind each.
+    asked: set[str] = field(default_factory=lambda: set[str]())
+    layers: list[str] = field(default_factory=lambda: [])
+
+    def fresh(self, stem: str) -> str:
+        self.names += 1
+        return f"{stem}{self.names}"
+
+    # Links ------------------------------------------------------------------------------------------------------------
+
+    def links(self, value: Value, count: int) -> tuple[list[str], Value]:
+        found: list[str] = []
+        for _ in range(count):
+            more, value = self.link(value)
+            found += more
+        return found, value
+
+    def link(self, value: Value) -> tuple[list[str], Value]:
+        """Words that can stand after a value, and what they give."""
+        own = [o for o in self.pen.own if o.kind in ("layer", "activation")]
+        if own and value.type.dtype == "f32" and self.pen.maybe(0.3):
+            return self.own_link(self.pen.chance.choice(own), value)
+        if self.bodies and self.pen.maybe(0.25):
+            fitting = [body for body in self.bodies if body.takes == value.shape and value.type.dtype == "f32"]
+            if fitting:
+                return self.body_link(self.pen.chance.choice(fitting))
+        while True:
+            found = self.word_link(self.pen.chance.choice(LINKS), value)
+            if found:
+                return found
+
+    def flat(self, value: Value) -> tuple[list[str], Value]:
+        """An axis of features, behind flatten where there are more."""
+        if len(value.shape) == 1:
+            return [], value
+        self.pen.count("layer", "flatten")
+        return ["flatten"], Value(value.name, Type("f32", ("N", math.prod(value.shape))), value.weighted)
+
+    def own_link(self, word: Own, value: Value) -> tuple[list[str], Value]:
+        before: list[str] = []
+        if word.kind == "layer":
+            before, value = self.flat(value)
+        options = self.pen.options(word, 0.4)
+        gives = options["units"].value if "units" in options else value.shape[-1]
+        if "init" in options and not suits(options["init"].value, (value.shape[-1], gives)):
+            del options["init"]
+        texts = self.pen.write(word, options)
+        if word.kind == "layer":
+            # Its weight may have lr_scale= of its own.
+            self.asked.add("lr_scale")
+        type = Type("f32", ("N", *value.shape[:-1], gives))
+        return [*before, " ".join([word.name, *texts])], Value("", type, value.weighted or word.kind == "layer")
+
+    def body_link(self, body: Body) -> tuple[list[str], Value]:
+        """The use of a part or a block, with the values of its parameters."""
+        self.pen.count("sentence", f"use of a {'block' if body.block else 'part'}")
+        given = [name for name in body.parameters if name in body.required or self.pen.maybe(0.4)]
+        texts = [f"{name}={body.parameters[name]}" for name in given]
+        if body.block and not self.inside and self.pen.maybe(0.2):
+            texts.append(f"name={self.fresh('use')}")
+        return [" ".join([body.definition.name, *texts])], Value("", body.gives, True)
+
+    def word_link(
+        self, word: Word, value: Value, last: bool = False, name: str = "", **known: Written
+    ) -> tuple[list[str], Value] | None:
+        """A word with options that fit, and what it gives; None where the word does not fit.
+
+        The `last` layer of a chain is not frozen, so that something is trained; it may have a `name` already.
+        """
+        if word.ids != (value.type.dtype == "i64"):
+            return None
+        # No slope leads back through these, and what stands before them would not learn.
+        if word.name in FLAT and value.weighted:
+            return None
+        others = self.operands(word, value)
+        if others is None:
+            return None
+        found: list[tuple[Tensor, Scratch]] = []
+
+        def fits(options: dict[str, Any]) -> bool:
+            # What a body is given at its next use may be probabilities, and what it gives must not be such.
+            may_be = [Type(value.type.dtype, value.type.shape, SIMPLEX)] if self.inside else []
+            for type in (*may_be, value.type):
+                builder = Builder()
+                types = [type, *(self.values[o].type for o in others)]
+                given = [builder.input("example", f"x{i}", type) for i, type in enumerate(types)]
+                scratch = Scratch(builder)
+                with within(scratch):
+                    result = word.function(*given, **options)
+                found.append((result, scratch))
+            if (scratch.learns and (self.inside or value.weighted)) or not 0 < size_of(result) <= LARGEST:
+                return False
+            if self.inside and result.type.domain.simplex is not None:
+                return False
+            # An initializer of a weight that is not made would do nothing.
+            inits = [o for o in word.options.values() if o.kind.form == "init" and options[o.name] is not o.default]
+            return not any(all(options[o.name] is not made for made in scratch.inits) for o in inits)
+
+        options = self.pen.fitting(word, fits, **known)
+        if options is None:
+            return None
+        result, scratch = found[-1]
+        self.unused = [v for v in self.unused if v not in others]
+        more = self.universal(scratch, last) if word.kind == "layer" else []
+        more = [*(o for o in more if not o.startswith("name=")), f"name={name}"] if name else more
+        weighted = value.weighted or bool(scratch.made) or any(self.values[o].weighted for o in others)
+        if others and options and "=" not in options[0]:
+            options[0] = f"{next(iter(word.options))}={options[0]}"
+        return [" ".join([word.name, *others, *options, *more])], Value("", result.type, weighted)
+
+    def operands(self, word: Word, value: Value) -> list[str] | None:
+        """The names of the values that a word takes besides; None where there are none that could fit."""
+        if not word.operands:
+            return []
+        known = [n for n, v in self.values.items() if v.type.dtype == "f32" and v.shape[:-1] == value.shape[:-1]]
+        same = [n for n in known if self.values[n].shape == value.shape]
+        # Which shapes a word joins it says itself.
+        known = same if same and self.pen.maybe(0.8) else known
+        several = any(name.startswith("*") for name in word.operands)
+        count = self.pen.chance.choice((1, 1, 2)) if several else len(word.operands)
+        return self.pen.chance.choices(known, k=count) if known else None
+
+    def universal(self, scratch: Scratch, last: bool = False) -> list[str]:
+        """Options that every layer with weights takes, as far as they do something for this one."""
+        if not scratch.made:
+            return self.name(0.1) if scratch.draws or scratch.learns else []
+        axes = {len(shape) for shape in scratch.made}
+        frozen = not last and self.pen.maybe(0.05)
+        found: dict[str, str] = {}
+        for option in UNIVERSAL.values():
+            idle = (option.name in OF_BIASES and 1 not in axes) or (option.name in ACTING and axes == {1})
+            second = option.name in NORMS and any(n in found for n in NORMS)
+            if idle or second or option.name in ("name", "frozen") or (frozen and option.name in OF_MOVING):
+                continue
+            if self.pen.maybe(0.05):
+                self.pen.count("option", f"any.{option.name}")
+                found[option.name] = GIVEN.get(option.name) or self.pen.option(DENSE, option).text
+        self.asked |= {*found} & {*OF_MOVING}
+        if frozen:
+            self.pen.count("option", "any.frozen")
+            found["frozen"] = "true"
+        flags = {n: v for n, v in found.items() if v != "false"}
+        return [f"{n}={v}" for n, v in flags.items()] + self.name(0.15)
+
+    def name(self, share: float) -> list[str]:
+        if self.inside or not self.pen.maybe(share):
+            return []
+        self.pen.count("option", "any.name")
+        self.layers.append(self.fresh("layer"))
+        return [f"name={self.layers[-1]}"]
+
+    def dense(self, value: Value, units: int, last: bool = False, name: str = "") -> str:
+        """A dense layer of a width, which ends a chain."""
+        found = self.word_link(DENSE, value, last, name, units=Written(self.pen.named(str(units)), units))
+        assert found, value
+        return found[0][0]
+
+    # Structure --------------------------------------------------------------------------------------------------------
+
+    def grown(self, source: str, value: Value, name: str, count: int) -> list[str]:
+        """Sentences that go on from a value and end in one of a name."""
+        shape = self.pen.chance.choices(("chain", "repeat", "if"), (6, 1, 1))[0]
+        if shape == "if" and value.type.dtype == "f32":
+            return self.decided(source, value, name, count)
+        words, after = self.links(value, count)
+        if shape == "repeat" and after.type.dtype == "f32":
+            return self.repeated(source, words, after, name)
+        self.keep(name, after)
+        return [f"{name} = {' -> '.join([source, *words])}"]
+
+    def keep(self, name: str, value: Value) -> None:
+        self.values[name] = Value(name, value.type, value.weighted)
+        self.unused.append(name)
+
+    def repeated(self, source: str, words: list[str], value: Value, name: str) -> list[str]:
+        """The value goes through a body several times, which gives back its shape."""
+        self.pen.count("sentence", "repeat")
+        flat, value = self.flat(value)
+        start = [*words, *flat]
+        lines = [" -> ".join([source, *start])] if start else [" -> ".join([source, "identity"])]
+        outer, self.inside = self.inside, True
+        body, inner = self.links(Value("", plain(value.type), True), self.pen.chance.randint(0, 2))
+        back, inner = self.flat(inner)
+        body += [*back, self.dense(inner, value.shape[0])]
+        self.inside = outer
+        times = self.pen.chance.randint(1, 3)
+        lines += [f"repeat {self.pen.named(str(times))} {{", f"    {' -> '.join(body)}", "}"]
+        word, after = self.link(Value("", plain(value.type), True))
+        self.keep(name, after)
+        return [*lines, f"{name} = {' -> '.join(word)}"]
+
+    def decided(self, source: str, value: Value, name: str, count: int) -> list[str]:
+        """One of two branches, both of which name the value."""
+        self.pen.count("sentence", "if")
+        first = self.pen.maybe(0.5)
+        low, high = self.pen.named("2"), self.pen.named("3")
+        condition = f"{low} < {high}" if first else f"{low} >= {high}"
+        unused, used, asked = list(self.unused), self.pen.used.copy(), set(self.asked)
+        layers = list(self.layers)
+        idle, _ = self.links(value, 1)
+        # What does not run is checked, but it is no part of the net.
+        self.unused, self.pen.used, self.asked, self.layers = unused, used, asked, layers
+        words, after = self.links(value, count)
+        taken, other = (f"    {name} = {' -> '.join([source, *links])}" for links in (words, idle))
+        branches = (taken, other) if first else (other, taken)
+        self.keep(name, after)
+        return [f"if {condition} {{", branches[0], "} else {", branches[1], "}"]
+
+    def body(self, kind: str, shape: tuple[int, ...]) -> None:
+        """A part or a block over values of a shape."""
+        name = self.fresh(kind)
+        inner = Chains(replace(self.pen, used=Counter()), inside=True)
+        if kind == "block":
+            # Its constants are its parameters.
+            inner.pen.lets, inner.pen.stem = [], f"{name}_"
+        flat, value = inner.flat(Value("in", Type("f32", ("N", *shape)), True))
+        wide = value.shape[0]
+        words, value = inner.links(value, self.pen.chance.randint(1, 2))
+        back, value = inner.flat(value)
+        skip = self.pen.maybe(0.4) and len(shape) == 1
+        units = wide if skip else self.pen.chance.randint(1, 5)
+        words += [*back, inner.dense(value, units), *(["add skip"] if skip else [])]
+        lines = [*(["skip = in"] if skip else []), " -> ".join(["in", *flat, *words])]
+        inner.pen.count("sentence", "part" if kind == "part" else "def block")
+        self.asked |= inner.asked
+        known = dict(let.replace(" ", "").split("=") for let in inner.pen.lets) if kind == "block" else {}
+        required = tuple(name for name in known if self.pen.maybe(0.3))
+        order = [*required, *(f"{name}={value}" for name, value in known.items() if name not in required)]
+        head = f"part {name} {{" if kind == "part" else f"def block {name}({', '.join(order)}) {{"
+        text = "\n".join([head, *(f"    {line}" for line in lines), "}"])
+        gives = Type("f32", ("N", units))
+        self.bodies.append(Body(Definition(name, text, inner.pen.used), shape, gives, known, required))
+
+
+DENSE = WORDS["layer", "dense"]
+# Those that act on matrices alone.
+ACTING = ("l1", "l2", "weight_decay", "dropconnect", "weight_noise", *CONSTRAINTS)
+
+
+def suits(init: Init, shape: tuple[int, ...]) -> bool:
+    """Whether an initializer takes a weight of a shape."""
+    try:
+        init.make(fresh(shape))
+    except WordError:
+        return False
+    return True
+
+
+def size_of(value: Tensor) -> int:
+    return math.prod(d for d in value.shape if isinstance(d, int))
+
+
+def plain(type: Type) -> Type:
+    """Any numbers of a shape."""
+    return Type(type.dtype, type.shape, REAL)
