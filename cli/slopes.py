@@ -100,6 +100,9 @@ class _Seen:
 
 
 def _verdict(seen: list[_Seen]) -> tuple[Status, str]:
+    seen = [s for s in seen if np.isfinite(s.numeric)]
+    if not seen:
+        return "not proven", "the loss is not finite"
     if any(not s.agrees and not s.kink for s in seen):
         return "differs", "the gradient is not the slope of the loss"
     if any(s.kink for s in seen):

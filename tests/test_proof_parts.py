@@ -189,3 +189,15 @@ def test_a_gradient_that_is_zero_in_theory_is_not_held_against_the_graph(updater
     assert proof.ok, proof.differing
     silent = {row.name: row.reason for row in proof.rows if row.status == "not proven" and row.what == "weight"}
     assert silent == dict.fromkeys(("W_free.next", "b_free.next"), "its gradient is less than float32 shows")
+
+
+def test_numbers_that_overflow_prove_nothing_and_are_no_fault() -> None:
+    net = small("dense 4\n" + "cube -> cube\n" * 4 + "dense 2 name=end", updater="adam")
+    text = to_numpy(net)
+    weights = {name: 1e30 * np.ones_like(w) for name, w in trainer_of(text, "small.py").init(1).items()}
+    with np.errstate(all="ignore"):
+        proof = prove(net, text, to_onnx(net, weights), to_step(net), weights, trained=True)
+    assert proof.ok, proof.differing
+    assert {"the loss is not finite", "it has no value that is finite"} <= {row.reason for row in proof.rows} | {
+        slope.reason for slope in proof.slopes
+    }
