@@ -230,7 +230,9 @@ class Steps:
                 self.bounds.look_at_weights(p, info.trained)
             before = dict(p)
             loss.move(p, moments, grads, clock.step, clock.epoch, clock.drops)
-            self.strayed |= {n for n in p if n not in info.trained and not np.array_equal(p[n], before[n], equal_nan=True)}
+            self.strayed |= {
+                n for n in p if n not in info.trained and not np.array_equal(p[n], before[n], equal_nan=True)
+            }
         return {**values, **p, **moments}
 
     def rows(self) -> list[Row]:
