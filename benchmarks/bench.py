@@ -19,8 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from images import IMAGES, ImageCase
 
 OUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 # Small enough that no net runs away in its first steps, where losses could not be compared.
@@ -43,13 +45,43 @@ class Case:
         """The sizes joined by dashes."""
         return "-".join(map(str, self.sizes))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
+        return self.sizes[:1]
 
-CASES = (
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return self.sizes[-1]
+
+    def spec(self, rate: float) -> str:
+        """The case as a spec."""
+        hidden = [f"dense {size} -> relu" for size in self.sizes[1:-1]]
+        head = ["net bench", f"input  x: f32[{self.sizes[0]}]", f"target y: class({self.classes})", *hidden]
+        tail = ["loss    mcxent", f"updater adam lr={rate}", f"train   epochs=1 batch={self.batch} seed=1", ""]
+        return "\n".join([*head, f"dense {self.classes} -> softmax", *tail])
+
+    def torch(self, weights: dict[str, np.ndarray]) -> Any:
+        """The same net in PyTorch, with these weights."""
+        import torch
+
+        layers: list[torch.nn.Module] = []
+        for i, (fan_in, fan_out) in enumerate(pairwise(self.sizes), start=1):
+            linear = torch.nn.Linear(fan_in, fan_out)
+            linear.weight.data = torch.from_numpy(weights[f"W{i}"].T.copy())
+            linear.bias.data = torch.from_numpy(weights[f"b{i}"].copy())
+            layers += [linear, torch.nn.ReLU()]
+        return torch.nn.Sequential(*layers[:-1])
+
+
+CASES: tuple[Case | ImageCase, ...] = (
     Case((4, 16, 3), 32, 256, 3.0),
     Case((30, 64, 32, 2), 32, 256, 3.0),
     Case((784, 128, 10), 64, 64, 1.0),
     Case((784, 512, 256, 10), 128, 12, 0.6),
     Case((1024, 2048, 2048, 10), 256, 2, 0.6),
+    *IMAGES,
 )
 
 
@@ -57,7 +89,7 @@ CASES = (
 class Problem:
     """A case with its first weights and `batches` batches of examples, the same for every contestant."""
 
-    case: Case
+    case: Case | ImageCase
     weights: dict[str, np.ndarray]
     x: np.ndarray
     y: np.ndarray
@@ -74,37 +106,19 @@ Epoch = Callable[[], float]
 Contestant = Callable[[Problem], Callable[[], Epoch]]
 
 
-def problem(case: Case, batches: int) -> Problem:
-    """Random examples and He-normal weights, from a fixed seed."""
+def problem(case: Case | ImageCase, batches: int) -> Problem:
+    """Random examples and the first weights of the spec, from a fixed seed."""
+    from netc.codegen import to_numpy
+    from netc.dsl import load_text
+    from netc.runtime import trainer_of
+
     rng = np.random.default_rng(0)
-    rows = batches * case.batch
-    weights: dict[str, np.ndarray] = {}
-    for i, (fan_in, fan_out) in enumerate(pairwise(case.sizes), start=1):
-        weights[f"W{i}"] = (rng.standard_normal((fan_in, fan_out)) * np.sqrt(2 / fan_in)).astype(np.float32)
-        weights[f"b{i}"] = np.zeros(fan_out, np.float32)
-    x = rng.standard_normal((rows, case.sizes[0])).astype(np.float32)
-    return Problem(case, weights, x, rng.integers(0, case.sizes[-1], rows))
+    weights = trainer_of(to_numpy(load_text(case.spec(RATE), "bench.net")), "bench.py").init(1)
+    x = rng.standard_normal((batches * case.batch, *case.shape)).astype(np.float32)
+    return Problem(case, weights, x, rng.integers(0, case.classes, len(x)))
 
 
 # netc ------------------------------------------------------------------------------------------------
-
-
-def spec(case: Case) -> str:
-    """The case as a spec."""
-    hidden = [f"dense {size} -> relu" for size in case.sizes[1:-1]]
-    return "\n".join(
-        [
-            "net bench",
-            f"input  x: f32[{case.sizes[0]}]",
-            f"target y: class({case.sizes[-1]})",
-            *hidden,
-            f"dense {case.sizes[-1]} -> softmax",
-            "loss    mcxent",
-            f"updater adam lr={RATE}",
-            f"train   epochs=1 batch={case.batch} seed=1",
-            "",
-        ]
-    )
 
 
 def netc_numpy(given: Problem) -> Callable[[], Epoch]:
@@ -113,7 +127,7 @@ def netc_numpy(given: Problem) -> Callable[[], Epoch]:
     from netc.dsl import load_text
     from netc.runtime import trainer_of
 
-    trainer = trainer_of(to_numpy(load_text(spec(given.case), "bench.net")), "bench.py")
+    trainer = trainer_of(to_numpy(load_text(given.case.spec(RATE), "bench.net")), "bench.py")
     (minimised,) = trainer.losses
     parts = given.parts()
 
@@ -126,8 +140,9 @@ def netc_numpy(given: Problem) -> Callable[[], Epoch]:
             total = 0.0
             for k, (x, y) in enumerate(parts):
                 step += 1
-                loss, grads = minimised.and_grads(p, x, y)
+                loss, grads, *state = minimised.and_grads(p, x, y)
                 minimised.update(p, moments, grads, step, k / len(parts))
+                p.update(*state)
                 total += float(loss)
             return total / len(parts)
 
@@ -142,7 +157,7 @@ def netc_onnx(given: Problem) -> Callable[[], Epoch]:
     from netc.dsl import load_text
     from netc.runtime import OnnxEngine, trainer_of
 
-    net = load_text(spec(given.case), "bench.net")
+    net = load_text(given.case.spec(RATE), "bench.net")
     trainer = trainer_of(to_numpy(net), "bench.py")
     engine = OnnxEngine(to_step(net).SerializeToString(), provider="cpu", threads=1)
     parts = np.arange(len(given.x)).reshape(-1, given.case.batch)
@@ -157,7 +172,7 @@ def netc_onnx(given: Problem) -> Callable[[], Epoch]:
             total = 0.0
             for k, rows in enumerate(parts):
                 step += 1
-                total += engine.step(rows, None, step, k / len(parts))
+                total += engine.step(rows, None, step, k / len(parts))[0]
             return total / len(parts)
 
         return epoch
@@ -174,16 +189,9 @@ def torch_eager(given: Problem) -> Callable[[], Epoch]:
 
     torch.set_num_threads(1)
     parts = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in given.parts()]
-    sizes = given.case.sizes
 
     def start() -> Epoch:
-        layers: list[torch.nn.Module] = []
-        for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
-            linear = torch.nn.Linear(fan_in, fan_out)
-            linear.weight.data = torch.from_numpy(given.weights[f"W{i}"].T.copy())
-            linear.bias.data = torch.from_numpy(given.weights[f"b{i}"].copy())
-            layers += [linear, torch.nn.ReLU()]
-        net = torch.nn.Sequential(*layers[:-1])
+        net = given.case.torch(given.weights)
         updater = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
 
         def epoch() -> float:
@@ -209,7 +217,9 @@ def sklearn_mlp(given: Problem) -> Callable[[], Epoch]:
     """
     from sklearn.neural_network import MLPClassifier
 
-    case, count = given.case, len(given.case.sizes) - 1
+    case = given.case
+    assert isinstance(case, Case)
+    count = len(case.sizes) - 1
     weights = [given.weights[f"W{i + 1}"] for i in range(count)]
     biases = [given.weights[f"b{i + 1}"] for i in range(count)]
     if case.sizes[-1] == 2:
@@ -245,7 +255,7 @@ CONTESTANTS: dict[str, Contestant] = {
 OURS = ("netc numpy", "netc onnx")
 
 
-def agree(case: Case, names: list[str]) -> None:
+def agree(case: Case | ImageCase, names: list[str]) -> None:
     """Stop unless all contestants have the same losses from the same weights, so that nothing wrong is timed."""
     # A logistic output has the loss of two scores, but Adam moves it otherwise: then the first step is compared.
     alike = [name for name in names if name != "sklearn" or case.sizes[-1] > 2]
@@ -256,7 +266,7 @@ def agree(case: Case, names: list[str]) -> None:
             sys.exit(f"{case.name}: the contestants compute different things in {batches} steps: {losses}")
 
 
-def measure(case: Case, names: list[str], rounds: int) -> dict[str, float]:
+def measure(case: Case | ImageCase, names: list[str], rounds: int) -> dict[str, float]:
     """The median seconds a step of each contestant, over rounds in which all take their turn."""
     given = problem(case, case.batches)
     starts = {name: CONTESTANTS[name](given) for name in names}
@@ -273,7 +283,7 @@ def measure(case: Case, names: list[str], rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def row(case: Case, seconds: dict[str, float]) -> dict[str, object]:
+def row(case: Case | ImageCase, seconds: dict[str, float]) -> dict[str, object]:
     """The result of a case for bench.json."""
     ours = {name: seconds[name] for name in OURS if name in seconds}
     best = min(ours, key=lambda name: ours[name]) if ours else None
@@ -289,7 +299,7 @@ def row(case: Case, seconds: dict[str, float]) -> dict[str, object]:
     }
 
 
-def show(case: Case, seconds: dict[str, float], result: dict[str, object]) -> None:
+def show(case: Case | ImageCase, seconds: dict[str, float], result: dict[str, object]) -> None:
     """Print one case as a block of the table."""
     print(f"\n{case.name}, batch {case.batch}")
     for name, value in seconds.items():
@@ -331,8 +341,9 @@ def main() -> None:
     )
     results = []
     for case in (case for case in CASES if case.name in given.nets):
-        agree(case, given.only)
-        seconds = measure(case, given.only, given.rounds)
+        names = [name for name in given.only if name != "sklearn" or isinstance(case, Case)]
+        agree(case, names)
+        seconds = measure(case, names, given.rounds)
         results.append(row(case, seconds))
         show(case, seconds, results[-1])
     OUT.parent.mkdir(exist_ok=True)

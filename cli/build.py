@@ -90,7 +90,8 @@ def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> lis
     if not trained:
         cure = "netc train, or build with --weights" if net.trains else "build with --weights"
         untrained = "the weights are untrained"
-        if net.states:
-            untrained += f", and {', '.join(net.states)} wait for data"
+        waiting = [name for name, state in net.states.items() if state.of_data]
+        if waiting:
+            untrained += f", and {', '.join(waiting)} wait for data"
         lines += ["", *textwrap.wrap(f"{untrained}: {cure}", 80)]
     return lines

@@ -40,6 +40,12 @@ def json_option(function: Command) -> Command:
     return click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")(function)
 
 
+def resize_option(function: Command) -> Command:
+    """--resize, wherever images are read."""
+    help = "Bring images of another size to the declared one."
+    return click.option("--resize", is_flag=True, help=help)(function)
+
+
 def provider_option(function: Command) -> Command:
     """--provider and --threads of ONNX Runtime."""
     function = click.option("--threads", type=click.IntRange(min=1), help="Threads inside one operator.")(function)

@@ -38,6 +38,7 @@ class _Iterations:
         self.kept = {name: (a.shape, a.dtype) for name, a in self.memory.items()}
         self.engine = self._engine(self.p, self.memory, self.precise)
         self.wrong: dict[str, str] = {"loss": "", "told loss": "", "weights": "", "memory": ""}
+        self.wrong |= {"state": ""} if net.running else {}
         self.unseen = ""
         self.ends: list[float] = []
         self.strayed: set[str] = set()
@@ -75,9 +76,18 @@ class _Iterations:
             self.wrong["loss"] = f"it rises from {before:.6g} to {after:.6g}"
         if not abs(told - before) <= slack:
             self.wrong["told loss"] = f"it is {told:.6g} and not {before:.6g}"
-        self.strayed |= {n for n, a in self.p.items() if n not in self.net.trained and not np.array_equal(a, start[n])}
+        moved = {n for n, a in self.p.items() if not np.array_equal(a, start[n])}
+        self.strayed |= moved - {*self.net.trained, *self.net.running}
+        self._look_at_state(k, start)
         if k == 0:
             self._look_at_first(before, after, grads)
+
+    def _look_at_state(self, k: int, start: Arrays) -> None:
+        """All examples move the running statistics once, by the weights that the iteration ends at."""
+        ended = {n: start[n] if n in self.net.running else a for n, a in self.p.items()}
+        left = self._gradients(k, ended)[2]
+        if {*left} != {*self.net.running} or any(not np.array_equal(self.p[n], a) for n, a in left.items()):
+            self.wrong["state"] = "it is not what the examples leave"
 
     def _look_at_first(self, before: float, after: float, grads: Arrays) -> None:
         """The first iteration has nowhere to go but down, and in float32 it ends at the same weights."""
@@ -100,6 +110,9 @@ class _Iterations:
         return engine.step(np.arange(len(self.batch)), self._draws(k), k + 1, float(k))
 
     def _loss(self, k: int, p: Arrays) -> tuple[float, Arrays]:
+        return self._gradients(k, p)[:2]
+
+    def _gradients(self, k: int, p: Arrays) -> tuple[float, Arrays, Arrays]:
         loss, clock = self.trainer.losses[0], (k + 1, float(k), NEVER)
         return gradients(self.trainer, loss, p, self.precise.arrays, self._draws(k), clock)
 

@@ -27,6 +27,8 @@ from .slopes import Point, Slope, check, groups
 # Factors on examples or weights, tried in turn until every step is seen and every bound acts, or does not.
 LARGER = (10.0, 100.0, 1000.0)
 SMALLER = (0.1, 0.01)
+# Why a weight that noise moves says nothing.
+ROUNDED = "its gradient is 0 in theory, so that what moves it is rounding"
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,15 @@ def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) 
 
 def _gradients(
     trainer: Trainer, loss: Loss, weights: Arrays, batch: Batch, clock: Clock, bounded: bool = False
-) -> tuple[Array, Arrays]:
-    """One of the file's losses and its gradients, in the precision of the weights and examples that it is given."""
+) -> tuple[Array, Arrays, Arrays]:
+    """One of the file's losses, its gradients and the state it leaves, in the precision of what it is given."""
     options = time_of(loss.and_grads, clock.step, clock.epoch, clock.drops)
     if trainer.draw is not None:
         options["draws"] = trainer.draw(int(clock.epoch), clock.step, len(batch))
     if bounded:
         options |= trainer.normalisation
-    value, grads = loss.and_grads(dict(weights), *batch.arrays, **options)
-    return np.asarray(value), grads
+    value, grads, state = loss.at(dict(weights), *batch.arrays, **options)
+    return np.asarray(value), grads, state
 
 
 def _precise(batch: Batch) -> Batch:
@@ -73,7 +75,7 @@ def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
 
     def faint(gain: float) -> int:
         weights = widened(sampling.perturbed(net, first, gain))
-        return sum(_faint(*_gradients(trainer, loss, weights, batch, Clock(2, 0.0))) for loss in trainer.losses)
+        return sum(_faint(*_gradients(trainer, loss, weights, batch, Clock(2, 0.0))[:2]) for loss in trainer.losses)
 
     found: dict[float, int] = {}
     for gain in sampling.GAINS:
@@ -189,7 +191,9 @@ class Steps:
         return found
 
     def _what(self, name: str) -> str:
-        return "loss" if name.startswith(Steps.LOSS) else "moment" if name in self.moments else "weight"
+        if name.startswith(Steps.LOSS):
+            return "loss"
+        return "moment" if name in self.moments else "state" if name in self.net.states else "weight"
 
     def _graph(self, batch: Batch, clock: Clock, weights: Arrays) -> Mapping[str, Array]:
         fields = (*self.net.inputs, *self.net.targets)
@@ -221,7 +225,7 @@ class Steps:
         values: dict[str, Array] = {}
         for info, loss in zip(self.net.losses, self.trainer.losses, strict=True):
             at = sampling.beside(self.net, p) if beside else p
-            values[Steps.LOSS + loss.name], grads = _gradients(self.trainer, loss, at, batch, clock, True)
+            values[Steps.LOSS + loss.name], grads, state = _gradients(self.trainer, loss, at, batch, clock, True)
             free = _gradients(self.trainer, loss, at, batch, clock)[1] if self.trainer.normalisation else grads
             seen.append((values[Steps.LOSS + loss.name], free))
             if watched and self.trainer.normalisation:
@@ -233,11 +237,12 @@ class Steps:
             self.strayed |= {
                 n for n in p if n not in info.trained and not np.array_equal(p[n], before[n], equal_nan=True)
             }
+            p.update(state)
         return {**values, **p, **moments}
 
     def rows(self) -> list[Row]:
         """What the steps said, and whether the right things moved."""
-        wanted = {*self.net.trained, *self.moments}
+        wanted = {*self.net.trained, *self.net.running, *self.moments}
         moved = set(self.names.next)
         wrong = sorted(wanted ^ moved | {n for n, result in self.names.next.items() if result not in self.given})
         rows = self.ledger.rows
@@ -263,7 +268,7 @@ def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[lis
     notes: list[str] = []
     for info, loss in zip(net.losses, trainer.losses, strict=True):
         point = _points(net, trainer, loss, first, gain)
-        together = groups(info.trained)
+        together = groups(info.trained, sampling.slope_rows(net) * sampling.products(net))
         slopes = [check(names, point, lambda key, of=names: sampling.stream(0, of, key)) for names in together]
         found += [replace(slope, name=f"{info.name} {slope.name}".strip()) for slope in slopes]
         if together and len(together[0]) > 1:
@@ -273,14 +278,14 @@ def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[lis
 
 def _points(net: Net, trainer: Trainer, loss: Loss, first: Arrays, gain: float) -> Callable[[int], Point]:
     """Where the gradients of a loss are looked at, after so many moves."""
-    count = sampling.rows(net, sampling.SLOPE_ROWS, all=True)
+    count = sampling.slope_rows(net)
     clock = Clock(2, 0.0)
 
     @cache
     def point(moved: int) -> Point:
         weights = widened(sampling.perturbed(net, first, gain, moved))
         batch = _precise(sampling.batch(net, count, moved))
-        value, grads = _gradients(trainer, loss, weights, batch, clock)
+        value, grads, _ = _gradients(trainer, loss, weights, batch, clock)
         return Point(weights, lambda p: float(_gradients(trainer, loss, p, batch, clock)[0]), float(value), grads)
 
     return point

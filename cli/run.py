@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import show
-from .options import json_option, provider_option
+from .options import json_option, provider_option, resize_option
 
 if TYPE_CHECKING:
     from ..runtime import Prediction, Session
@@ -24,6 +24,7 @@ SLICE = 4096
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.onnx")
 @click.option("--data", "sources", multiple=True, metavar="[NAME=]FILE", help="What to predict on.")
+@resize_option
 @click.option("--count", type=click.IntRange(1), help="How many examples of a model that takes noise alone [1].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of noise.")
 @provider_option
@@ -32,6 +33,7 @@ SLICE = 4096
 def command(
     model: Path,
     sources: tuple[str, ...],
+    resize: bool,
     count: int | None,
     seed: int,
     provider: Any,
@@ -48,7 +50,7 @@ def command(
         help = f"netc build {model} writes its model"
         raise Fault("model-unreadable", "this is a spec, and run takes an exported model", str(model), help)
     session = Session(model, provider, threads)
-    arrays, count = _given(session, sources, count, seed)
+    arrays, count = _given(session, sources, resize, count, seed)
     results = _run(session, arrays, count)
     columns = _columns(session, results)
     if as_object:
@@ -63,7 +65,9 @@ def command(
         click.echo(f"{count} rows on {session.provider}: {session.provider_reason}{where}", err=True)
 
 
-def _given(session: Session, sources: tuple[str, ...], count: int | None, seed: int) -> tuple[dict[str, Any], int]:
+def _given(
+    session: Session, sources: tuple[str, ...], resize: bool, count: int | None, seed: int
+) -> tuple[dict[str, Any], int]:
     """What the model takes, and how many examples: from the data, and noise drawn where the data have none."""
     from ..runtime import read
 
@@ -77,7 +81,7 @@ def _given(session: Session, sources: tuple[str, ...], count: int | None, seed: 
     metadata = session.metadata
     held = [n for n in session.noises if not session.inputs or _holds(sources, n.name)]
     metadata = replace(metadata, inputs=(*metadata.inputs, *held))
-    examples = read(metadata, sources, None, need_targets=False)
+    examples = read(metadata, sources, None, need_targets=False, resize=resize)
     arrays = session.noise(examples.count, seed) | {f.name: examples.arrays[f.name] for f in metadata.inputs}
     return arrays, examples.count
 

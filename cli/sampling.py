@@ -16,8 +16,8 @@ from ..runtime import Trainer
 from ..runtime.fields import Array
 from ..runtime.module import NEVER, Arrays, Drops
 
-# Examples of a batch at most, and numbers (weights times examples) that one pass over a batch may touch: what is beyond
-# is proven on fewer examples, and the proof says so.
+# Examples of a batch at most, and products of numbers that one pass over a batch may take, a weight counting as one at
+# least: what is beyond is proven on fewer examples, and the proof says so.
 ROWS = 64
 SLOPE_ROWS = 16
 WORK = 100_000_000
@@ -155,7 +155,20 @@ def _seed(net: Net) -> int:
 def rows(net: Net, most: int = ROWS, all: bool = False) -> int:
     """How many examples a full batch of the proof has; `all` of those that it can afford, whatever the spec's batch."""
     wanted = most if all else min(int(net.train["batch"] or most), most)
-    return max(min(wanted, 3), min(wanted, WORK // max(net.parameters, 1)))
+    return max(min(wanted, 3), min(wanted, WORK // products(net)))
+
+
+def slope_rows(net: Net) -> int:
+    """How many examples the slopes of a loss are looked at with; a large net takes one, which has fewer kinks.
+
+    It takes three where it may normalise over the batch: fewer have no slope there.
+    """
+    return max(3 if net.states else 1, min(rows(net, SLOPE_ROWS, all=True), WORK // (10 * products(net))))
+
+
+def products(net: Net) -> int:
+    """The products of numbers that one example takes, about."""
+    return max(net.parameters, sum(layer.flops for layer in net.layers) // 2, 1)
 
 
 def sizes(count: int) -> tuple[int, ...]:

@@ -84,7 +84,7 @@ def _line(row: tuple[str, ...], widths: list[int], right: str) -> str:
 def entry(name: str, text: str, column: int) -> list[str]:
     """A name, and from a column on a text, which begins on a line of its own where the name is long."""
     lines = textwrap.wrap(text, WIDTH - column) or [""]
-    head = [f"  {name}"] if len(name) + 3 > column else []
+    head = [f"  {name}"] if len(name) + 4 > column else []
     first = f"{'' if head else f'  {name}':<{column}}{lines[0]}".rstrip()
     return [*head, first, *(" " * column + line for line in lines[1:])]
 

@@ -28,9 +28,12 @@ OF_LOSS = 1e-9
 VISIBLE = 1e-7
 # A direction whose slopes before and behind the point differ by more than this share is looked at for a kink.
 BENT = 1e-3
-# Evaluations of the loss times weights, which bounds the time that a very deep net takes: beyond it, neighbouring
-# weights share their directions.
+# Evaluations of the loss times weights, and products of numbers that the slopes of a net may take, which bound the time
+# of a very deep or a very large one: beyond them, neighbouring weights share their directions.
 EVALUATIONS = 60_000
+WORK = 11_000_000_000
+# How often a loss is evaluated for the gradient of one weight, about.
+LOOKS = 15
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,10 @@ class Slope:
         return self.status == "ok"
 
 
-def groups(names: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The weights that are checked together: each alone, unless there are very many."""
-    size = math.ceil(len(names) ** 2 / EVALUATIONS)
+def groups(names: tuple[str, ...], products: int) -> list[tuple[str, ...]]:
+    """The weights that are checked together: each alone, unless there are very many, or the loss takes very long."""
+    most = max(1, min(EVALUATIONS // max(len(names), 1), WORK // (LOOKS * products)))
+    size = math.ceil(len(names) / most)
     return [names[i : i + size] for i in range(0, len(names), max(size, 1))]
 
 

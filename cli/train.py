@@ -13,7 +13,7 @@ from ..dsl import Net
 from ..dsl.diagnostics import as_json, refuse
 from . import scores, show
 from .check import summary
-from .options import json_option, provider_option, read_spec, spec_options
+from .options import json_option, provider_option, read_spec, resize_option, spec_options
 
 if TYPE_CHECKING:
     from ..runtime import Examples, Metadata, Result, Trainer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command("train")
 @spec_options
 @click.option("--data", "sources", multiple=True, metavar="[NAME=]FILE", help="The data, in place of the spec's.")
+@resize_option
 @click.option("--engine", type=click.Choice(["numpy", "onnx"]), default="numpy", show_default=True)
 @provider_option
 @click.option("--weights", type=click.Path(path_type=Path), help="An .npz of weights to start from.")
@@ -34,6 +35,7 @@ def command(
     defines: tuple[str, ...],
     memory: float | None,
     sources: tuple[str, ...],
+    resize: bool,
     engine: str,
     provider: Any,
     threads: int | None,
@@ -55,7 +57,7 @@ def command(
     text = to_numpy(net)
     metadata = _metadata(net)
     own = trainer(net, text)
-    examples = read(metadata, sources, None if spec == "-" else Path(spec).parent)
+    examples = read(metadata, sources, None if spec == "-" else Path(spec).parent, resize=resize)
     if not force:
         refuse_edited(folder, file_names(net))
     first = own.init(own.seed)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from ..dsl.diagnostics import listed
 from ..dsl.net import Net
 from ..dsl.types import Type
+from .repeats import outermost, repeated
 
 
 def version() -> str:
@@ -40,12 +41,25 @@ def provenance(net: Net) -> str:
 def layer_table(net: Net) -> list[str]:
     """The layers as lines of text: what each gives and how many parameters it has."""
     rows = [("layer", "gives", f"{net.parameters:,} parameters")]
-    width = max([3, *(len(layer.section.mark) + 1 for layer in net.layers)])
-    for layer in net.layers:
-        text = f"{layer.section.mark:<{width}}{layer.section.title}"
-        rows.append((text, show_type(layer.type), f"{layer.parameters:,}"))
+    width = max([3, *(len(mark) + 1 for mark, _, _, _ in _rows(net))])
+    for mark, title, type, parameters in _rows(net):
+        rows.append((f"{mark:<{width}}{title}", show_type(type), f"{parameters:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in rows]
+
+
+def _rows(net: Net) -> list[tuple[str, str, Type, int]]:
+    """What each layer is called, what it is, gives and has; a use of a repeated block is a row."""
+    uses = repeated(net)
+    found: dict[object, tuple[str, str, Type, int]] = {}
+    for layer in net.layers:
+        use = outermost(layer.section)
+        if use and use in uses:
+            before = found[use][3] if use in found else 0
+            found[use] = "_".join(use.path), use.title, layer.type, before + layer.parameters
+        else:
+            found[layer] = layer.section.mark, layer.section.title, layer.type, layer.parameters
+    return list(found.values())
 
 
 def show_type(type: Type) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..dsl.ir import Backward, Builder, Equation, Program, Tensor, Value
 from ..dsl.ops import broadcast_like, reshape, total
+from ..dsl.section import Use
 from ..dsl.types import Shape
 
 
@@ -15,22 +18,56 @@ def backward(
     `named` gives a gradient the name of its value after a d.
     """
     reached = _reached(program, wanted)
-    gradients: dict[Value, Tensor] = {loss: builder.constant(1.0)}
+    found = _Found(builder, {loss: builder.constant(1.0)}, wanted)
     for equation in reversed(program.equations):
-        given = [gradients.get(result) for result in equation.results]
-        if all(g is None for g in given) or not any(a in reached for a in equation.args):
+        if not found.any(equation.results) or not any(a in reached for a in equation.args):
             continue
         builder.section, builder.origin, builder.undoes = equation.section, equation.origin, equation
+        given = [found.total(result) for result in equation.results]
         for result, gradient in zip(equation.results, given, strict=True):
             _name(gradient, result, named)
         for arg, contribution in zip(equation.args, _contributions(builder, equation, given), strict=True):
             if contribution is None or arg not in reached:
                 continue
-            fitted = _fit(contribution, Tensor(builder, arg))
-            gradients[arg] = fitted + gradients[arg] if arg in gradients else fitted
+            found.add(arg, _fit(contribution, Tensor(builder, arg)))
     for value in wanted:
-        _name(gradients.get(value), value, named)
-    return gradients
+        _name(found.total(value), value, named)
+    return found.totals
+
+
+class _Found:
+    """The gradients that were found so far, as sums of contributions.
+
+    What one use of a block contributes is summed within it, so that each use does the same; what several contribute
+    to a value other than those `at_once` is summed, outside of all, where the gradient is asked for.
+    """
+
+    def __init__(self, builder: Builder, totals: dict[Value, Tensor], at_once: set[Value]):
+        self.builder, self.totals, self.at_once = builder, totals, at_once
+        self._others: dict[Value, list[Tensor]] = {}
+        self._uses: dict[Value, Use | None] = {}
+
+    def any(self, values: Iterable[Value]) -> bool:
+        """Whether one of the values has a gradient."""
+        return any(value in self.totals for value in values)
+
+    def add(self, value: Value, contribution: Tensor) -> None:
+        """Add to the gradient of a value."""
+        use = self.builder.section.within if self.builder.section else None
+        if value in self.totals and self._uses.get(value) is not use and value not in self.at_once:
+            self._others.setdefault(value, []).append(self.totals.pop(value))
+        self._uses[value] = use
+        self.totals[value] = contribution + self.totals[value] if value in self.totals else contribution
+
+    def total(self, value: Value) -> Tensor | None:
+        """The gradient of a value, where it has one."""
+        others = self._others.pop(value, [])
+        if others:
+            section, self.builder.section = self.builder.section, None
+            for other in reversed(others):
+                self.totals[value] = self.totals[value] + other
+            self.builder.section = section
+        return self.totals.get(value)
 
 
 def _reached(program: Program, wanted: set[Value]) -> set[Value]:

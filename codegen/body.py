@@ -139,7 +139,10 @@ class Body:
             return [*before, Statement(equation, f"{left} = {spell(expr)}", reads)]
         for value in equation.results:
             self._reuse(value, reads, equation)
-        targets = ", ".join(self.names.give(v, self._hint(v)) for v in equation.results)
+        targets = ", ".join(
+            self.names.give(v, self._hint(v)) if v in self.uses or len(equation.results) == 1 else "_"
+            for v in equation.results
+        )
         return [*before, Statement(equation, f"{targets} = {spell(expr)}", reads, self._remark(equation, reads))]
 
     def _reuse(self, value: Value, reads: Iterable[Value], equation: Equation) -> None:
@@ -261,11 +264,18 @@ def kernel_name(kernel: Callable[..., object]) -> str:
 
 
 def assignments(pairs: list[tuple[str, str]], indent: str) -> list[str]:
-    """One assignment of all pairs where it fits on a line, else one a pair; none of none."""
-    if not pairs:
-        return []
-    flat = f"{indent}{', '.join(left for left, _ in pairs)} = {', '.join(right for _, right in pairs)}"
-    return [flat] if len(flat) <= WIDTH else [f"{indent}{left} = {right}" for left, right in pairs]
+    """Assignments of as many pairs as fit on a line."""
+    rows: list[list[tuple[str, str]]] = []
+    for pair in pairs:
+        if rows and len(_assigned([*rows[-1], pair], indent)) <= WIDTH:
+            rows[-1].append(pair)
+        else:
+            rows.append([pair])
+    return [_assigned(row, indent) for row in rows]
+
+
+def _assigned(pairs: list[tuple[str, str]], indent: str) -> str:
+    return f"{indent}{', '.join(left for left, _ in pairs)} = {', '.join(right for _, right in pairs)}"
 
 
 def _fit(text: str) -> str:

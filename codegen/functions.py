@@ -9,7 +9,9 @@ from ..dsl.ir import OPS, Input, Program, Value
 from ..dsl.net import Net
 from ..dsl.plateau import CLOCK as DROPS
 from .about import escape
+from .block_page import BlockPage
 from .body import Body, Names, Statement, assignments, kernel_name
+from .calls import DRAWS, P
 from .gradients import NORMALISATIONS
 from .simplify import simplify
 from .spelling import WIDTH, quote, wrap
@@ -19,6 +21,11 @@ GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", 
 # Parameters that callers name, while those of the user are known by their position.
 CLOCK = ("step", "epoch", "drops")
 KEYWORDS = ("draws", *NORMALISATIONS, *CLOCK)
+# Functions of the page whatever the net.
+FUNCTIONS = {
+    *("init", "fit", "predict", "compared", "init_updater", "update", "solve", "metrics", "penalty", "noise"),
+    *("predictions", "evaluate", "tune", "split", "batches", "draw", "train", "check", "load", "main"),
+}
 Kernels = dict[str, Callable[..., object]]
 
 
@@ -28,9 +35,21 @@ class Functions:
     def __init__(self, net: Net):
         self.net = net
         self.kernels: Kernels = {}
+        self.blocks = BlockPage(self)
         self.globals = GLOBALS | {kernel_name(k) for op in OPS.values() for k in op.kernels}
         self.globals |= {setting.name for setting in net.layer_settings} | {name.upper() for name in CONSTRAINTS}
         self.globals |= {o.threshold.setting for o in net.outputs if o.threshold}
+
+    def own_name(self, name: str) -> str:
+        """A free name of the page for a function, and one behind it for the way back; locals step aside for both."""
+        taken = self.globals | FUNCTIONS | {loss.function for loss in self.net.losses}
+        taken |= {f.name for f in (*self.net.inputs, *self.net.noises, *self.net.targets)}
+        found, number = name, 1
+        while taken & {found, f"{found}_grad"}:
+            number += 1
+            found = f"{name}_{number}"
+        self.globals |= {found, f"{found}_grad"}
+        return found
 
     def body(self, program: Program, own: Iterable[str] = (), indent: int = 4) -> tuple[Body, dict[str, str]]:
         """A body, and what its own names, such as p, are called beside the user's."""
@@ -40,6 +59,7 @@ class Functions:
             names.give(given.value, given.name)
         called = {name: name if name in keywords else names.aside(name) for name in own}
         names.of.update({i.value: called[i.name] for i in program.of("clock") if i.name in called})
+        names.of.update({value: called[value.hint] for value in (P, DRAWS) if value.hint in called})
         if "drops" in called:
             falling = [i for i in program.of("clock") if i.name.startswith(DROPS)]
             names.of.update({i.value: f"{called['drops']}[{quote(i.name.removeprefix(DROPS))}]" for i in falling})
@@ -84,7 +104,7 @@ class Functions:
 
     def returning(self, name: str, doc: str) -> str:
         """A function that returns the results of a program over p and the inputs."""
-        program = simplify(self.net.programs[name])
+        program = self.blocks.folded(simplify(self.net.programs[name]))
         own = ("p", *clock(program))
         hints = {value: value.hint for value in program.results.values() if _last_of_several(program, value)}
         for value in hints:
@@ -102,7 +122,7 @@ class Functions:
         finals = [body.final(result) for result in program.results]
         flat = f"    return {', '.join(finals)}"
         lines += [flat] if len(flat) <= WIDTH else wrap("return (", finals, ")", 4)
-        return "\n".join(lines)
+        return "\n\n\n".join([*self.blocks.printed(), "\n".join(lines)])
 
 
 def _last_of_several(program: Program, value: Value) -> bool:

@@ -35,7 +35,7 @@ def normalisation(net: Net) -> str | None:
 
 
 def loss_and_grads(net: Net, loss: LossInfo) -> Program:
-    """The results `loss` and, for each weight that the loss moves, `d` + its name.
+    """The results `loss`, for each weight that the loss moves `d` + its name, and what it leaves of states by name.
 
     The gradients of the data's loss are clipped before those of l1 and l2 are added.
     """
@@ -57,6 +57,7 @@ def loss_and_grads(net: Net, loss: LossInfo) -> Program:
                     found[name] = (found[name] + extra[value]).named(f"d{name}")
     results: dict[str, Value] = {"loss": simple.results["loss"]}
     results |= {f"d{name}": gradient.value for name, gradient in found.items()}
+    results |= {name: simple.results[name] for name in loss.moved}
     inputs: tuple[Input, ...] = tuple(builder.inputs)
     return prune(Program(loss.function, inputs, tuple(builder.equations), results)).check()
 

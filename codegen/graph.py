@@ -36,9 +36,13 @@ class Graph:
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one result; its name is provisional until `finish`."""
-        name = self.names.fresh(operator.lower())
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
-        return name
+        return self.several(operator, 1, *inputs, **attributes)[0]
+
+    def several(self, operator: str, count: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """Add a node of several results."""
+        names = tuple(self.names.fresh(operator.lower()) for _ in range(count))
+        self.nodes.append(helper.make_node(operator, list(inputs), list(names), **attributes))
+        return names
 
     # Constants --------------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any, cast
 
 from ..dsl.constraints import CONSTRAINTS
 from ..dsl.net import Field, Net
+from ..dsl.section import Use
 from .about import docstring, layer_table, provenance
 from .gradients import NORMALISATIONS
+from .repeats import arrays
 from .simplify import simplify
 from .spelling import WIDTH, digits, quote, wrap
 
@@ -145,14 +148,32 @@ def some_trained(net: Net) -> list[str]:
     """The names of the trained weights, where these are not all that `init` returns."""
     if len(net.trained) == len(net.weights) and not net.states:
         return []
-    return _named("TRAINED", net.trained)
+    forms: dict[tuple[str, tuple[str, ...]], list[Use]] = {}
+    for use, names in arrays(net).items():
+        own = tuple(name for name, full in names.items() if full in net.trained)
+        if own and re.fullmatch(rf"{use.block}_?\d+", use.path[0]):
+            forms.setdefault((use.block, own), []).append(use)
+    several = {form: uses for form, uses in forms.items() if len(uses) > 1}
+    inside = {f"{use.path[0]}_{name}" for (_, own), uses in several.items() for use in uses for name in own}
+    lines = [line for number, form in enumerate(several, 1) for line in _named(f"TRAINED_{number}", form[1])]
+    starred = [_of_uses(*found) for found in enumerate(several.values(), 1)]
+    rest = [name for name in net.trained if name not in inside]
+    return [*lines, *_named("TRAINED", rest, starred)]
 
 
-def _named(constant: str, names: Sequence[str]) -> list[str]:
-    """The assignment of a tuple of names; nothing of none."""
-    if len(names) == 1:
-        return [f"{constant} = ({quote(names[0])},)"]
-    return wrap(f"{constant} = (", [quote(name) for name in names], ")") if names else []
+def _of_uses(number: int, uses: list[Use]) -> str:
+    """The names of the trained weights in all uses of one form of a block."""
+    stem = re.sub(r"\d+$", "", uses[0].path[0])
+    numbers = sorted(int(use.path[0].removeprefix(stem)) for use in uses)
+    run = numbers == list(range(numbers[0], numbers[-1] + 1))
+    given = f"range({numbers[0]}, {numbers[-1] + 1})" if run else f"({', '.join(map(str, numbers))})"
+    return f'*(f"{stem}{{i}}_{{own}}" for i in {given} for own in TRAINED_{number})'
+
+
+def _named(constant: str, names: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """The assignment of a tuple of names, and more items; nothing of none."""
+    items = [*map(quote, names), *more]
+    return wrap(f"{constant} = (", items, ",)" if len(items) == 1 else ")") if items else []
 
 
 def _short(number: float) -> float | int:

@@ -14,11 +14,12 @@ import jinja2
 
 from ..dsl.net import Net
 from . import head
-from .body import Body, kernel_name
+from .body import kernel_name
 from .fold import folded
-from .functions import Functions
+from .functions import Functions, Kernels
+from .init_page import InitPage
 from .simplify import simplify
-from .spelling import WIDTH, quote
+from .spelling import quote
 from .training_page import TrainingPage
 
 
@@ -56,13 +57,13 @@ class _Page(Functions):
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),
             "has_state": bool(net.states),
-            "init": self._init(),
+            **InitPage(self).parts(),
             "fit": self._fit() if "fit" in programs else "",
             "predict": self.returning("predict", f"Return {_outputs_text(net)} for a batch."),
         }
         page |= TrainingPage(self).parts() if trains else {}
         page["modules"] = self._modules(page)
-        page["kernels"] = [_source(k) for k in self.kernels.values()]
+        page["kernels"] = [_source(k) for k in _paired(self.kernels)]
         return folded(_template().render(page))
 
     def _modules(self, page: dict[str, Any]) -> list[str]:
@@ -74,22 +75,6 @@ class _Page(Functions):
         return [*modules, *(["os", "sys"] if page["trains"] else [])]
 
     # Functions --------------------------------------------------------------------------------------------------------
-
-    def _init(self) -> str:
-        program = self.net.programs["init"]
-        body, _ = self.body(program)
-        statements = body.statements()
-        self.kernels |= body.kernels
-        for name in program.results:
-            if len(self._entry(body, name)) > WIDTH:
-                statements += body.name_final(name)
-        lines = [statement.lines(body.indent) for statement in statements]
-        entries = [self._entry(body, name) for name in program.results]
-        cast = "return {name: value.astype(np.float32) for name, value in p.items()}"
-        return "\n".join([*lines, "    p = {", *entries, "    }", f"    {cast}"])
-
-    def _entry(self, body: Body, name: str) -> str:
-        return f"        {quote(name)}: {body.final(name)},"
 
     def _fit(self) -> str:
         program = self.net.programs["fit"]
@@ -113,6 +98,12 @@ def _texts(value: Any) -> list[str]:
 def _outputs_text(net: Net) -> str:
     said = {"class": "the class probabilities of {}", "binary": "the probability of {}"}
     return " and ".join(said.get(o.target.kind if o.target else "", "{}").format(o.name) for o in net.outputs)
+
+
+def _paired(kernels: Kernels) -> list[Callable[..., object]]:
+    """The kernels in the order of their first use, but each gradient right behind what it undoes."""
+    ranks = {name: rank for rank, name in enumerate(kernels)}
+    return [kernels[name] for name in sorted(ranks, key=lambda n: ranks.get(n.removesuffix("_grad"), ranks[n]))]
 
 
 def _source(kernel: Callable[..., object]) -> str:

@@ -76,7 +76,7 @@ def _asked(net: Net) -> dict[str, Any]:
 def _roles(net: Net, program: Program) -> dict[str, Any]:
     """Which inputs and results of the step graph are what."""
     of = {role: [i.name for i in program.of(role)] for role in ("weight", "state", "moment", "draw", "clock")}
-    moved = [*net.trained, *of["moment"]]
+    moved = [*net.trained, *net.running, *of["moment"]]
     falling = [plateau.clock for plateau in net.plateaus]
     times = [name for name in of["clock"] if name not in falling]
     return {
@@ -95,7 +95,7 @@ def _roles(net: Net, program: Program) -> dict[str, Any]:
 
 def _losses(net: Net, program: Program) -> list[str]:
     """The results that are losses, in their order."""
-    moved = {next_name(name) for name in (*net.trained, *net.moments)}
+    moved = {next_name(name) for name in (*net.trained, *net.running, *net.moments)}
     return [name for name in program.results if name not in moved]
 
 

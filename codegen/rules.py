@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..dsl import ops
 from ..dsl.ir import OPS, Equation, Tensor, Value
 from ..dsl.ops.elementwise import is_constant
+from ..dsl.types import BATCH, Shape
 
 
 class Rewriter(Protocol):
@@ -315,6 +316,15 @@ def _two_choices(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
 
 
 # Shapes ---------------------------------------------------------------------------------------------------------------
+
+
+@rule("reshape")
+def _reshaped_twice(b: Rewriter, x: Tensor, shape: Shape) -> Tensor | None:
+    """The gradient of a vector that was spread over images is summed to the vector's own shape."""
+    inner = b.args(x, "reshape")
+    if inner is None or BATCH in shape:
+        return None
+    return inner[0] if inner[0].shape == shape else ops.reshape(inner[0], shape=shape)
 
 
 @rule("mean")

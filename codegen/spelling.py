@@ -52,6 +52,8 @@ def _spell(node: ast.expr) -> tuple[str, int]:
             return node.id, ATOM
         case ast.Constant():
             return _constant(node.value)
+        case ast.JoinedStr():
+            return _joined(node), ATOM
         case ast.BinOp():
             return _binary(node)
         case ast.UnaryOp():
@@ -81,6 +83,17 @@ def _constant(value: Any) -> tuple[str, int]:
     if isinstance(value, str):
         return quote(value), ATOM
     return digits(value), UNARY if isinstance(value, int | float) and value < 0 else ATOM
+
+
+def _joined(node: ast.JoinedStr) -> str:
+    """A string with names of the page in it."""
+    parts = [f"{{{spell(v.value)}}}" if isinstance(v, ast.FormattedValue) else _text_of(v) for v in node.values]
+    return f'f"{"".join(parts)}"'
+
+
+def _text_of(node: ast.expr) -> str:
+    assert isinstance(node, ast.Constant)
+    return str(node.value)
 
 
 def digits(value: float) -> str:
@@ -123,7 +136,8 @@ def _simple(node: ast.expr) -> bool:
 
 def _index(node: ast.expr) -> str:
     if isinstance(node, ast.Slice):
-        return f"{spell(node.lower) if node.lower else ''}:{spell(node.upper) if node.upper else ''}"
+        step = f":{spell(node.step)}" if node.step else ""
+        return f"{spell(node.lower) if node.lower else ''}:{spell(node.upper) if node.upper else ''}{step}"
     if isinstance(node, ast.Tuple):
         return ", ".join(_index(e) for e in node.elts)
     return spell(node)

@@ -14,19 +14,19 @@ from .simplify import Simplifier
 
 
 def next_name(name: str) -> str:
-    """The result that holds the next value of a weight or a moment."""
+    """The result that holds the next value of a weight, a state or a moment."""
     return f"{name}.next"
 
 
 def step_program(net: Net) -> Program:
-    """From batch, weights, moments, draws and clock to each loss, by its label, and the next weights and moments.
+    """From batch, weights, state, moments, draws and clock to each loss, by its label, and what all these are next.
 
-    The losses step in their order, each with the weights that the former left.
+    The losses step in their order, each with the weights and the state that the former left.
     """
     gradients = [_unnamed(_bounded(loss_and_grads(net, loss), net)) for loss in net.losses]
     builder = Simplifier(gradients[0], expand=True)
     names = Names({i.name for i in gradients[0].inputs if i.role != "clock"})
-    weights = {i.name: i.value for i in gradients[0].of("weight")}
+    arrays = {i.name: i.value for i in gradients[0].of("weight", "state")}
     clock = _clock(builder, gradients, names)
     results: dict[str, Tensor] = {}
     for loss, gradient in zip(net.losses, gradients, strict=True):
@@ -40,7 +40,7 @@ def step_program(net: Net) -> Program:
         for each in [i for i in update.of("clock") if i.name not in clock]:
             clock[each.name] = builder.input("clock", names.aside(each.name), each.value.type)
         for name in loss.trained:
-            w = builder.known[weights[name]]
+            w = builder.known[arrays[name]]
             states = {
                 m.name: builder.input("moment", loss.moment(name, m.name), m.type(w.shape))
                 for m in loss.updater.moments
@@ -49,8 +49,10 @@ def step_program(net: Net) -> Program:
             moved = builder.inline(update, {"w": w, "g": found[f"d{name}"], **states, **own, **clock})
             # What steps later reads the weight as this loss left it.
             kept = constrained(moved["w"], net.weights[name].constraints)
-            builder.known[weights[name]] = results[next_name(name)] = kept
+            builder.known[arrays[name]] = results[next_name(name)] = kept
             results |= {next_name(loss.moment(name, m.name)): moved[m.name] for m in loss.updater.moments}
+        for name in loss.moved:
+            builder.known[arrays[name]] = results[next_name(name)] = found[name]
     values: dict[str, Value] = {name: tensor.value for name, tensor in results.items()}
     return prune(Program("step", tuple(builder.inputs), tuple(builder.equations), values)).check()
 

@@ -8,10 +8,12 @@ from typing import Any
 from ..dsl.ir import Input, Program
 from ..dsl.net import Field, LossInfo
 from ..dsl.types import BATCH
+from .body import Body
+from .calls import is_dict
 from .functions import Functions, clock
 from .gradients import loss_and_grads, normalisation
 from .simplify import simplify
-from .spelling import quote, wrap
+from .spelling import WIDTH, quote, wrap
 from .threshold_page import ThresholdPage
 from .updater_page import UpdaterPage, moment
 
@@ -41,6 +43,7 @@ class TrainingPage:
         return {
             "named": self.named,
             "losses": self._losses() if self.named else [],
+            "running": bool(net.running),
             "compared": self.page.returning("compared", doc) if compared and self._measured() else "",
             "gradients": [self._loss_and_grads(loss) for loss in net.losses],
             "and_grads": [loss.function for loss in net.losses],
@@ -94,20 +97,35 @@ class TrainingPage:
 
     def _loss_and_grads(self, loss: LossInfo) -> str:
         program = self.gradients[loss]
+        # What bounds the gradients takes each by itself.
+        program = program if normalisation(self.net) else self.page.blocks.folded(program)
         own = ("p", *(["draws"] if self.draws else []), *(i.name for i in program.of("limit")))
         own += self.clock
-        doc = "Return the mean loss of a batch and its gradient for each parameter."
-        if self.named:
-            doc = f"Return the loss {loss.name} of a batch and its gradient for each weight that it moves."
+        moved = "parameter" if not self.named else "weight that it moves"
+        value = f"the loss {loss.name}" if self.named else "the mean loss"
+        doc = f"Return {value} of a batch and its gradient for each {moved}."
+        if self.net.running:
+            doc = f"Return {value} of a batch, its gradient for each {moved}, and the new state."
         lines, body, called = self.page.function(loss.function, program, doc, ("example", "target"), own)
         for limit in program.of("limit"):
             body.names.of[limit.value] = called[limit.name]
         statements = body.statements()
         self.page.kernels |= body.kernels
         lines += [*self.page.unpacked(body, called, statements), ""]
-        items = [f"{quote(name)}: {body.final(f'd{name}')}" for name in loss.trained]
-        lines += wrap(f"return {body.final('loss')}, {{", items, "}", 4)
-        return "\n".join(lines)
+        items = dict.fromkeys(_item(program, body, name, f"d{name}") for name in loss.trained)
+        left = dict.fromkeys(_item(program, body, name, name) for name in loss.moved)
+        lines += self._returned(body.final("loss"), list(items), list(left))
+        return "\n\n\n".join([*self.page.blocks.printed(), "\n".join(lines)])
+
+    def _returned(self, loss: str, grads: list[str], state: list[str]) -> list[str]:
+        """The end of a loss: its value, the gradients and, where the net keeps running statistics, these as left."""
+        if not self.net.running:
+            return wrap(f"return {loss}, {{", grads, "}", 4)
+        flat = f"    return {loss}, {{{', '.join(grads)}}}, {{{', '.join(state)}}}"
+        if len(flat) <= WIDTH:
+            return [flat]
+        parts = [*wrap("{", grads, "},", 8), *wrap("{", state, "},", 8)]
+        return ["    return (", f"        {loss},", *parts, "    )"]
 
     def _penalties(self) -> list[tuple[str, str, str, str]]:
         """The functions of what l1 and l2 add to the losses: text, name, the name of the loss, and the clock's part."""
@@ -171,21 +189,23 @@ class TrainingPage:
         asked = normalisation(self.net)
         clip = [f"{asked}={asked.upper()}"] if asked else []
         clip += [f"{name}={self.times[name]}" for name in self.clock]
+        given = f"loss, grads{', state' if self.net.running else ''}"
+        state = ["            p.update(state)"] if self.net.running else []
         if not self.named:
             extras = [*(["draws=draw(epoch, step, len(batch))"] if self.draws else []), *clip]
-            call = [f"            loss, grads = loss_and_grads(p, *({examples}))"]
+            call = [f"            {given} = loss_and_grads(p, *({examples}))"]
             if extras:
-                call = wrap("loss, grads = loss_and_grads(", ["p", "*examples", *extras], ")", 12)
+                call = wrap(f"{given} = loss_and_grads(", ["p", "*examples", *extras], ")", 12)
                 call.insert(0, f"            examples = [{examples}]")
             update = wrap("update(", self._moving(self.net.losses[0]), ")", 12)
-            return [*call, *update, "            total += float(loss) * len(batch)"]
+            return [*call, *update, *state, "            total += float(loss) * len(batch)"]
         lines = [f"            examples = [{examples}]"]
         lines += ["            draws = draw(epoch, step, len(batch))"] if self.draws else []
-        given = ["p", "*examples", *(["draws=draws"] if self.draws else []), *clip]
+        taken = ["p", "*examples", *(["draws=draws"] if self.draws else []), *clip]
         for loss in self.net.losses:
-            lines += wrap(f"loss, grads = {loss.function}(", given, ")", 12)
+            lines += wrap(f"{given} = {loss.function}(", taken, ")", 12)
             moved = [*self._moving(loss), *([] if loss.updater.of else [quote(loss.name)])]
-            lines += wrap(f"{loss.updater.key}(", moved, ")", 12)
+            lines += [*wrap(f"{loss.updater.key}(", moved, ")", 12), *state]
             lines.append(f"            totals[{quote(loss.name)}] += float(loss) * len(batch)")
         return lines
 
@@ -207,6 +227,12 @@ class TrainingPage:
                 lines += [*wrap(f"{law} = {{", shapes, "}", 4), f"    for name, shape in {law}.items():"]
                 lines.append(f"        draws[name] = stream(SEED, name, epoch, step).{method}(shape, np.float32)")
         return lines
+
+
+def _item(program: Program, body: Body, name: str, result: str) -> str:
+    """A gradient or a state among those that are returned, or the dict of a call that has it."""
+    text = body.final(result)
+    return f"**{text}" if is_dict(program.results[result]) else f"{quote(name)}: {text}"
 
 
 def _shape(draw: Input) -> str:

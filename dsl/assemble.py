@@ -9,6 +9,7 @@ from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
 from .decisions import Thresholds
 from .ir import Builder, Program, Tensor, elements
+from .lint import lint
 from .losses import Losses, called
 from .net import Field, Layer, LossInfo, Net, Output, Threshold
 from .ops.random import fill
@@ -51,6 +52,7 @@ class _Assembly:
         self._unused()
         if losses and self.trains:
             losses.check_moved()
+            lint(spec, self.training)
         programs["init"] = self._init()
         if self.report.failed:
             return None
@@ -59,7 +61,7 @@ class _Assembly:
         compared = self._compared([t for _, t in outputs]) if programs.get("metrics") else None
         if compared:
             programs["compared"] = compared
-        if self.training.states:
+        if any(state.of_data for state in self.training.states.values()):
             fitting = Lowering(spec, "fit").run()
             programs["fit"] = prune(fitting.builder.program("fit", fitting.learned_values))
         trained = tuple(losses.found) if losses and self.trains else ()
@@ -261,14 +263,18 @@ ALL_ROWS = 1000
 
 
 def memory_needed(net: Net) -> int:
-    """Bytes that training takes, about: weights, gradients, updater state, and two copies of a batch's values."""
+    """Bytes that training takes in the file, about.
+
+    These are the weights, what an update leaves of them in the heap, gradients, updater state, and two copies of a
+    batch's values.
+    """
     weights = sum(count(w.shape) for w in net.weights.values())
     values = sum(count(layer.type.shape) for layer in net.layers) + sum(count(f.shape) for f in net.inputs)
     moments = sum(count(net.weights[w].shape) * len(loss.updater.moments) for loss in net.losses for w in loss.trained)
     if net.solver:
         remembered = net.losses[0].updater.remembered(sum(count(net.weights[w].shape) for w in net.trained))
         return 8 * (3 * weights + sum(map(count, remembered.values())) + 2 * values * ALL_ROWS)
-    return 4 * (2 * weights + moments + 2 * values * net.train["batch"])
+    return 4 * (3 * weights + moments + 2 * values * net.train["batch"])
 
 
 def _asking(program: Program) -> Program:

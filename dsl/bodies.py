@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .constants import NotConstantError
-from .options import Scope
+from .scope import Scope
 from .syntax import Chain, If, Link, Name, Node, Repeat, Sentence
 
 Body = Iterable[Sentence]

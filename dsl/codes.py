@@ -217,4 +217,8 @@ CODES: dict[str, str] = {
         "is missing."
     ),
     "usage": "A command line that netc does not understand: an unknown option, or an argument missing or wrong.",
+    "useless-bias": (
+        "batchnorm and instancenorm take the mean of each channel away, and with it whatever a bias right before them "
+        "adds. It costs a little and learns nothing: its gradient is 0 but for rounding. bias=false leaves it away."
+    ),
 }

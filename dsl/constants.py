@@ -7,12 +7,16 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .diagnostics import Report, did_you_mean
 from .syntax import Binary, Boolean, Expr, Items, Name, Number, Text, Unary, Window
 from .words import WORDS
 
 # Larger whole numbers have no use in a spec, and their arithmetic could take for ever.
 LARGEST = 2**53
+# The graphs compute in float32; a number outside of its range would become infinite, or 0.
+LARGEST_REAL, SMALLEST_REAL = (float(getattr(np.finfo(np.float32), end)) for end in ("max", "tiny"))
 HELP = "a constant is made of numbers, strings, true, false, lists, and arithmetic on numbers"
 
 NOTHING: Mapping[str, str] = {}

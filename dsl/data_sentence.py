@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,7 +15,7 @@ BINDINGS = 'write y=label, x=age..income, x=[age, income], y=3 or y="labels.gz"'
 
 
 def data_of(sentence: syntax.Data, fields: Mapping[str, Field], report: Report) -> dict[str, Any]:
-    """The file, and what the options say of its columns, header and delimiter; faults go to the report."""
+    """The file, and what the options say of its columns or of its images; faults go to the report."""
     _check_path(sentence.file, "data", report)
     found: dict[str, Any] = {"file": sentence.file.value, "bind": {}, "header": None}
     seen: set[str] = set()
@@ -25,10 +25,10 @@ def data_of(sentence: syntax.Data, fields: Mapping[str, Field], report: Report) 
             report.error("duplicate-option", f"{key} is given twice", place, "take one of them away")
         elif key in fields:
             found["bind"][key] = _binding(option.value, report)
-        elif key in ("header", "delimiter"):
-            found[key] = _header(option, report) if key == "header" else _delimiter(option, report)
+        elif key in OPTIONS:
+            found[key] = OPTIONS[key](option, report)
         else:
-            help = did_you_mean(key, [*fields, "header", "delimiter"]) or _known(fields)
+            help = did_you_mean(key, [*fields, *OPTIONS]) or _known(fields)
             report.error("unknown-name", f"{key} is not an input or a target", place, help)
         seen.add(key)
     return found
@@ -38,10 +38,11 @@ def _known(fields: Mapping[str, Field]) -> str:
     return f"the spec declares {listed(fields)}" if fields else "declare it: input x: f32[4]"
 
 
-def _header(option: Argument, report: Report) -> bool | None:
+def _flag(option: Argument, report: Report) -> bool | None:
     if isinstance(option.value, syntax.Boolean):
         return option.value.value
-    report.error("bad-option", "header of data is true or false", option.value.place, "write header=true")
+    message, help = f"{option.key} of data is true or false", f"write {option.key}=true"
+    report.error("bad-option", message, option.value.place, help)
     return None
 
 
@@ -51,6 +52,10 @@ def _delimiter(option: Argument, report: Report) -> str | None:
     help = 'write delimiter=";", or delimiter="\\t" for a tab'
     report.error("bad-option", "delimiter of data is one character", option.value.place, help)
     return None
+
+
+# What the sentence says beside the fields.
+OPTIONS: Mapping[str, Callable[[Argument, Report], Any]] = {"header": _flag, "delimiter": _delimiter, "resize": _flag}
 
 
 def _check_path(file: Text, subject: str, report: Report) -> None:

@@ -8,13 +8,14 @@ from typing import cast as cast_to
 
 import numpy as np
 
-from .constants import NotConstantError
+from .constants import LARGEST_REAL, NotConstantError
 from .diagnostics import did_you_mean, listed
 from .ir import Builder, Program, Tensor
 from .net import Field, StateInfo, Threshold, Tuning
 from .ops import argmax, argmin, cast, literal, pick
-from .options import LARGEST_REAL, Scope, bind, convert, word_or_fail
+from .options import bind, convert, word_or_fail
 from .resolve import Spec
+from .scope import Scope
 from .source import Place
 from .syntax import Call, Items, Name
 from .syntax import Threshold as Sentence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .constants import NotConstantError
 from .declared import Names, a_kind
 from .library import Library
-from .options import Scope
+from .scope import Scope
 from .source import Place
 from .syntax import Definition, Tree
 from .words import Kind, Option, find

@@ -20,9 +20,11 @@ HEADS: Mapping[Domain, str] = {
 }
 TARGETS: Mapping[str, str] = {"class": "class(3)"} | {kind: f"{kind}[3]" for kind in NUMBERS}
 # What must stand before a layer for it to have something to do.
-BEFORE: Mapping[str, str] = dict.fromkeys(("flatten", "permute", "unstack"), "reshape [2, 3] -> ")
+BEFORE: Mapping[str, str] = dict.fromkeys(("flatten", "permute", "unstack", "instancenorm"), "reshape [2, 3] -> ")
 # Layers that give an example more axes than one, of which the next layer wants one.
-MORE_AXES = ("reshape", "permute", "repeat_vector", "stack")
+MORE_AXES = ("reshape", "permute", "repeat_vector", "stack", "instancenorm")
+# What layers over images are shown with.
+IMAGE = "f32[4, 4, 6]"
 # Activations through which no slope leads: what stands before them cannot be trained.
 FLAT = ("step",)
 
@@ -73,8 +75,8 @@ def _activation(word: Word) -> Example:
 
 
 def _layer(word: Word) -> Example:
-    after = "flatten -> dense 2" if word.name in MORE_AXES else "dense 2"
-    given = "category(4)" if word.ids else "f32[6]"
+    after = "flatten -> dense 2" if word.name in MORE_AXES or word.image else "dense 2"
+    given = "category(4)" if word.ids else IMAGE if word.image else "f32[6]"
     if word.operands:
         return replace(_chained(f"x -> {word.example}", after=after), before=("other = dense 6 -> tanh",))
     return _chained(BEFORE.get(word.name, "") + word.example, after=after, given=given)

@@ -9,7 +9,7 @@ from .constants import NotConstantError
 from .diagnostics import Report, did_you_mean, listed
 from .kinds import KINDS, FieldKind
 from .net import Field
-from .options import Scope
+from .scope import Scope
 from .syntax import Name, Text, TypeNode
 from .types import Shape
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from . import ops
-from .constants import NotConstantError, checked, combine, negate
+from .constants import LARGEST_REAL, SMALLEST_REAL, NotConstantError, checked, combine, negate
 from .field_sentence import LARGEST_EXAMPLE
 from .functions import ANY, FUNCTIONS, text_of
 from .ir import OPS, Builder, Tensor
-from .options import LARGEST_REAL, SMALLEST_REAL, Scope, bind
+from .nowhere import anywhere
+from .options import bind
+from .scope import Scope
 from .source import Place
 from .syntax import Binary, Boolean, Call, Expr, Field, Name, Number, Unary
 from .types import BATCH, Domain, Shape, broadcast, count, point, show_shape
-from .words import Word, WordError, anywhere
+from .words import Word, WordError
 
 # What a formula computes with: a value of the net, or a number or truth value known when the spec is read.
 Value = Tensor | int | float | bool

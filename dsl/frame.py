@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from .constants import Constant
 from .ir import Tensor
-from .options import Scope
-from .section import Section
+from .scope import Scope
+from .section import Section, Use
 from .source import Place
 from .words import WordError
 
@@ -19,7 +19,8 @@ class Level:
     """The net, or one use of a block or part: its layers with weights are numbered from 1.
 
     `path` are the names that stand before theirs, `uses` the places of the uses, the outermost first, `running` the
-    blocks and parts that are being run, and `parts` the parts among them; `turn` counts the uses of the innermost part.
+    blocks and parts that are being run, and `parts` the parts among them; `turn` counts the uses of the innermost part;
+    `within` is the use of a block.
     """
 
     path: tuple[str, ...] = ()
@@ -27,13 +28,14 @@ class Level:
     running: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     turn: int = 1
+    within: Use | None = None
     numbers: int = 0
     names: set[str] = field(default_factory=lambda: set[str]())
     counts: Counter[str] = field(default_factory=lambda: Counter[str]())
 
-    def section(self, title: str, place: Place) -> Section:
-        """A layer of this level."""
-        return Section(title, place, path=self.path, turn=self.turn, uses=self.uses)
+    def section(self, title: str, plain: str, place: Place) -> Section:
+        """A layer of this level, by its title in the spec and as its definition writes it."""
+        return Section(title, place, None, None, self.path, self.uses, self.turn, self.within, plain)
 
     def segment(self, block: str) -> str:
         """The name of a block's next use: its own, and a running number; names that the spec gives step not aside."""

@@ -22,11 +22,16 @@ from .types import Domain, Shape, Type, broadcast, count, point
 
 @dataclass(eq=False)
 class Value:
-    """What an equation assigns: `hint` is the name that a reader would expect, `gradient_of` whose gradient it is."""
+    """What an equation assigns: `hint` is the name that a reader would expect, `gradient_of` whose gradient it is.
+
+    `channels` says that its features stand on the first axis behind the batch, as those of images do, or, where it is
+    false, on the last one; None leaves that to the shape.
+    """
 
     type: Type
     hint: str = ""
     gradient_of: Value | None = None
+    channels: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,7 @@ def define(
     *,
     grad: Callable[[Backward, Tensor], Iterable[Tensor | None]]
     | Callable[[Backward, Tensor, Tensor | None], Iterable[Tensor | None]]
+    | Callable[[Backward, Tensor, Tensor | None, Tensor | None, Tensor | None], Iterable[Tensor | None]]
     | None = None,
     **facts: Any,
 ) -> Op:
@@ -202,8 +208,23 @@ class Tensor:
         return self.value.type.shape
 
     @property
+    def axis(self) -> int:
+        """The axis of features: the channels of an image, whose type has three axes or more, else the last one."""
+        channels = self.value.channels
+        if channels is None:
+            channels = len(self.shape) > 3 and isinstance(self.shape[1], int)
+        return 1 if channels else len(self.shape) - 1
+
+    @property
     def features(self) -> int:
-        """The size of the last axis."""
+        """The number of features, or of channels."""
+        size = self.shape[self.axis]
+        assert isinstance(size, int)
+        return size
+
+    @property
+    def outputs(self) -> int:
+        """The size of the last axis, as losses and metrics look at predictions."""
         size = self.shape[-1]
         assert isinstance(size, int)
         return size
@@ -267,6 +288,11 @@ class Tensor:
         return self.builder.emit(OPS["less_equal"], self, other)
 
 
+def _channels(rank: int, args: Iterable[Tensor]) -> bool | None:
+    """Where the features of a result stand, which is where they stand in the arguments of its rank."""
+    return next((a.value.channels for a in args if len(a.shape) == rank and a.value.channels is not None), None)
+
+
 Operand = Tensor | int | float
 
 
@@ -294,7 +320,8 @@ class Builder:
         """Append an equation and return its result, or a tuple of results."""
         tensors = self._lift(args)
         types = op.type(*(t.type for t in tensors), **attrs)
-        results = tuple(Value(t) for t in (types if isinstance(types, tuple) else (types,)))
+        types_ = types if isinstance(types, tuple) else (types,)
+        results = tuple(Value(t, channels=_channels(t.rank, tensors)) for t in types_)
         args_ = tuple(t.value for t in tensors)
         self.equations.append(Equation(op, args_, attrs, results, self.section, self.origin, self.undoes))
         made = tuple(Tensor(self, r) for r in results)

@@ -56,7 +56,7 @@ class Losses:
         moved = self._moved(loss, value)
         results = self._penalised(value, moved)
         key = keyed("loss", name)
-        self.programs[key] = prune(self.training.builder.program(key, results))
+        self.programs[key], left = self._moving(loss, self.training.builder.program(key, results))
         if "penalty" in results:
             key = keyed("penalty", name)
             program = prune(self.training.builder.program(key, {"penalty": results["penalty"]}))
@@ -66,7 +66,7 @@ class Losses:
             info = updater.info(name if loss.updater else "")
             if updater.program is not None:
                 self.programs[info.key] = updater.program
-            self.found.append(LossInfo(name, tuple(w.name for w in moved), info))
+            self.found.append(LossInfo(name, tuple(w.name for w in moved), info, left))
 
     def _mean(self, comparison: Comparison, loss: Loss) -> Tensor:
         """The mean over the examples of a batch, weighted where the spec gives weights."""
@@ -115,6 +115,14 @@ class Losses:
         owned = {w.name for name in loss.trains for w in self._owned(name, read, loss)}
         return [w for w in free if w.name in owned and w.name in read]
 
+    def _moving(self, loss: Loss, program: Program) -> tuple[Program, tuple[str, ...]]:
+        """The program of a loss with what it leaves of the running states of layers that it trains, and their names."""
+        trains = {name.id for name in loss.trains}
+        states = self.training.states.values()
+        own = {s.name for s in states if not trains or (s.section and trains.intersection((*s.parts, s.section.name)))}
+        program, left = self.training.kept.moved_by(program, own)
+        return prune(replace(program, results=program.results | left)), tuple(left)
+
     def _owned(self, name: Name, read: set[str], loss: Loss) -> list[WeightInfo]:
         """The weights of a part, or of the layer that has the name; a diagnostic where the loss cannot move any."""
         weights = self.training.weights.values()
@@ -162,7 +170,7 @@ class Losses:
                 self.report.error("missing-validation", message, place, "add validation=20%")
 
     def check_moved(self) -> None:
-        """Report each weight that no loss moves and that is not frozen: its training was forgotten."""
+        """Report each array that no loss moves and that is not frozen: its training was forgotten."""
         if self.report.failed or len(self.found) < len(self.spec.losses):
             return
         moved = {name for loss in self.found for name in loss.trained}
@@ -175,6 +183,11 @@ class Losses:
                 message += ": what follows has the slope 0, like step"
                 help = "take that away, or say frozen=true"
             self.report.error("nothing-to-train", message, section.place, help)
+        left = {name for loss in self.found for name in loss.moved}
+        resting = [s for s in self.training.states.values() if s.running and s.name not in left]
+        for place in dict.fromkeys(s.place for s in resting):
+            message = f"no loss moves {listed(s.name for s in resting if s.place == place)}"
+            self.report.error("nothing-to-train", message, place, "let a loss depend on it, or say frozen=true")
 
 
 def called(loss: Loss) -> str:

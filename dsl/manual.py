@@ -167,6 +167,8 @@ def shown(value: Any) -> str:
             return re.sub(r"e([+-])0*", r"e\1", f"{value:g}")
         case float():
             return f"({Fraction(value).limit_denominator(1000)})"
+        case (int() as size,):
+            return str(size)
         case tuple():
             return f"[{', '.join(map(shown, cast('tuple[Any, ...]', value)))}]"
         case _:

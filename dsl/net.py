@@ -74,11 +74,24 @@ class WeightInfo:
 
 @dataclass(frozen=True)
 class StateInfo:
-    """An array that the net keeps besides its weights, and the number that fills it until data are seen."""
+    """An array that the net keeps besides its weights, and the number that fills it until data are seen.
+
+    One that is `running` is moved by the steps of training, by each loss that trains its layer; `parts` are those that
+    it is used in.
+    """
 
     name: str
     shape: Shape
     default: float
+    running: bool = False
+    section: Section | None = None
+    place: Place | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def of_data(self) -> bool:
+        """Whether it is learned from the data, before or after training, rather than by its steps."""
+        return self.section is None
 
 
 @dataclass(frozen=True)
@@ -234,6 +247,8 @@ class LossInfo:
     name: str
     trained: tuple[str, ...]
     updater: UpdaterInfo
+    # The running states that its step moves.
+    moved: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -316,6 +331,11 @@ class Net:
     def tuned(self) -> tuple[str, ...]:
         """The names of the states that hold tuned thresholds."""
         return tuple(o.threshold.tuned.state for o in self.outputs if o.threshold and o.threshold.tuned)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The names of the states that the steps of training move."""
+        return tuple(name for name, state in self.states.items() if state.running)
 
     @property
     def trained(self) -> tuple[str, ...]:

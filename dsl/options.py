@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from .archive import read_entry
-from .constants import LARGEST, NOTHING, Constant, NotConstantError, evaluate
+from .constants import LARGEST, LARGEST_REAL, SMALLEST_REAL, Constant, NotConstantError
 from .declared import a_kind, unsafe
-from .diagnostics import Report, did_you_mean, listed
-from .ir import Tensor
-from .ops import literal
+from .diagnostics import did_you_mean, listed
+from .listed_init import archived_init, listed_init, nested
+from .scope import Scope, Use, described
 from .source import Place
-from .syntax import Argument, Binary, Boolean, Call, Expr, Items, Name, Number, Text, Unary, Window
-from .words import WORDS, Fresh, Init, Kind, Option, Scheduled, Word, WordError, find, names
+from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Unary
+from .windows import pads, window
+from .words import WORDS, Init, Kind, Option, Scheduled, Word, find
 
-# Numbers that a spec may list, or take from an archive, for one weight: they are printed into the trainer.
-LARGEST_LITERAL = 65_536
 # Numbers that a spec may list for a schedule.
 LONGEST_LIST = 100
-
-# The graphs compute in float32; a number outside of its range would become infinite, or 0.
-LARGEST_REAL, SMALLEST_REAL = (float(getattr(np.finfo(np.float32), end)) for end in ("max", "tiny"))
-
-
-@dataclass
-class Scope:
-    """What the arguments of a spec may name, and where their faults are reported."""
-
-    constants: Mapping[str, Constant | None]
-    report: Report
-    folder: str | None = None
-    # What each name is that is no constant.
-    declared: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    # The words that the spec itself defines, by kind and name.
-    words: dict[tuple[str, str], Word] = field(default_factory=lambda: {})
-
-    def find(self, kind: str, name: str) -> Word | None:
-        """The word of a kind: the spec's own, or the vocabulary's."""
-        return self.words.get((kind, name)) or find(kind, name)
-
-    def linked(self, name: str) -> Word | None:
-        """The layer or activation of a name: the spec's own, whichever it is, or the vocabulary's."""
-        own = self.words.get(("layer", name)) or self.words.get(("activation", name))
-        return own or find("layer", name) or find("activation", name)
-
-    def names(self, kind: str) -> list[str]:
-        """The names of all words of a kind, the spec's own first."""
-        return [*dict.fromkeys([*(name for k, name in self.words if k == kind), *names(kind)])]
-
-    def number(self, expr: Expr) -> Constant:
-        """The value of a constant expression."""
-        return evaluate(expr, self.constants, self.report, self.declared)
-
-    def fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:
-        """Report an error and return what to raise."""
-        self.report.error(code, message, place, help)
-        return NotConstantError()
 
 
 def bind(
@@ -121,7 +78,7 @@ def _accept(
         scope.report.error("unknown-option", f"{subject} has no option {key}", place, help)
         return False
     if key in given:
-        first = "" if given[key].key else f", first as {_describe(given[key].value)} without its name"
+        first = "" if given[key].key else f", first as {described(given[key].value)} without its name"
         scope.report.error("duplicate-option", f"{key} is given twice{first}", place, "take one of them away")
         return False
     given[key] = argument
@@ -130,59 +87,14 @@ def _accept(
 
 def convert(option: Option, expr: Expr, subject: str, scope: Scope) -> Any:
     """An argument's value as its option wants it."""
-    return FORMS[option.kind.form](_Use(option, expr, subject, scope))
+    return FORMS[option.kind.form](Use(option, expr, subject, scope))
 
 
-@dataclass(frozen=True)
-class _Use:
-    option: Option
-    expr: Expr
-    subject: str
-    scope: Scope
-
-    def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
-        found = found or _found(self.expr, self.scope.constants)
-        message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
-        return self.scope.fail("bad-option", message, self.expr.place, help)
-
-    def constant(self) -> Constant:
-        if isinstance(self.expr, Call):
-            raise self.fail()
-        return self.scope.number(self.expr)
-
-
-def _found(expr: Expr, constants: Mapping[str, Constant | None]) -> str:
-    if isinstance(expr, Name) and expr.id in constants:
-        value = constants[expr.id]
-        return f"{expr.id} is {str(value).lower() if isinstance(value, bool) else repr(value)}"
-    return f"this is {_describe(expr)}"
-
-
-def _describe(expr: Expr) -> str:
-    match expr:
-        case Number():
-            return expr.text
-        case Text():
-            return "a string"
-        case Name():
-            return f"the name {expr.id}"
-        case Call():
-            return f"the call {expr.word}(...)"
-        case Items():
-            return "a list"
-        case Window():
-            return f"the window {'x'.join(map(str, expr.sizes))}"
-        case Boolean():
-            return str(expr.value).lower()
-        case _:
-            return "an expression"
-
-
-def _real(use: _Use) -> float:
+def _real(use: Use) -> float:
     return _fitting(use, use.constant())
 
 
-def _fitting(use: _Use, constant: Constant) -> float:
+def _fitting(use: Use, constant: Constant) -> float:
     """A number within the option's bounds and float32's."""
     value = _within(use, constant)
     if value and not SMALLEST_REAL <= abs(value) <= LARGEST_REAL:
@@ -190,18 +102,18 @@ def _fitting(use: _Use, constant: Constant) -> float:
     return float(value)
 
 
-def _number(use: _Use) -> int | float:
+def _number(use: Use) -> int | float:
     """A number; a whole one is int."""
     value = _real(use)
     return int(value) if value.is_integer() and abs(value) <= LARGEST else value
 
 
-def _scalar(use: _Use) -> int | float | bool:
+def _scalar(use: Use) -> int | float | bool:
     value = use.constant()
     return value if isinstance(value, bool) else _number(use)
 
 
-def _within(use: _Use, value: Constant) -> int | float:
+def _within(use: Use, value: Constant) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise use.fail()
     kind = use.option.kind
@@ -211,7 +123,7 @@ def _within(use: _Use, value: Constant) -> int | float:
     return value
 
 
-def _whole(use: _Use) -> int:
+def _whole(use: Use) -> int:
     value = _within(use, use.constant())
     if not float(value).is_integer():
         raise use.fail(f"{value:g} is not")
@@ -220,7 +132,7 @@ def _whole(use: _Use) -> int:
     return int(value)
 
 
-def _weights(use: _Use) -> tuple[float, ...]:
+def _weights(use: Use) -> tuple[float, ...]:
     """A list of numbers above 0."""
     if isinstance(use.expr, Name) and use.expr.id == "balanced" and "balanced" not in use.scope.constants:
         raise use.fail(help="write them out: n / (k * m) for a class that m of the n examples have, of k classes")
@@ -234,14 +146,14 @@ def _weights(use: _Use) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 
-def _flag(use: _Use) -> bool:
+def _flag(use: Use) -> bool:
     value = use.constant()
     if not isinstance(value, bool):
         raise use.fail()
     return value
 
 
-def _sizes(use: _Use) -> tuple[int, ...]:
+def _sizes(use: Use) -> tuple[int, ...]:
     value = use.constant()
     items: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
     low = use.option.kind.low
@@ -251,7 +163,7 @@ def _sizes(use: _Use) -> tuple[int, ...]:
     return sizes
 
 
-def _identifier(use: _Use) -> str:
+def _identifier(use: Use) -> str:
     if not isinstance(use.expr, Name):
         raise use.fail()
     why = unsafe(use.expr.id)
@@ -260,14 +172,14 @@ def _identifier(use: _Use) -> str:
     return use.expr.id
 
 
-def _choice(use: _Use) -> str:
+def _choice(use: Use) -> str:
     """One of the words that the description lists."""
     if not isinstance(use.expr, Name) or use.expr.id not in re.split(", | or ", use.option.kind.description):
         raise use.fail()
     return use.expr.id
 
 
-def _scheduled(use: _Use) -> float | Scheduled:
+def _scheduled(use: Use) -> float | Scheduled:
     if not isinstance(use.expr, Call):
         return _real(use)
     word = word_or_fail("schedule", use.expr.word, use.expr.word_place, use.scope)
@@ -278,7 +190,7 @@ def _scheduled(use: _Use) -> float | Scheduled:
     return Scheduled(word, {name: options[name] for name in word.options}, place, per, warmup)
 
 
-def _numbers(use: _Use) -> tuple[float, ...]:
+def _numbers(use: Use) -> tuple[float, ...]:
     """A list of numbers; each is checked as a single one would be."""
     values = use.constant()
     if not isinstance(values, tuple):
@@ -288,14 +200,14 @@ def _numbers(use: _Use) -> tuple[float, ...]:
     return tuple(_fitting(use, value) for value in values)
 
 
-def _init(use: _Use) -> Init:
+def _init(use: Use) -> Init:
     expr, scope = use.expr, use.scope
     if isinstance(expr, Call) and expr.word == "npz":
-        return _archived_init(use, expr)
+        return archived_init(use, expr)
     if isinstance(expr, Items | Number | Unary | Binary) or (isinstance(expr, Name) and expr.id in scope.constants):
         value = scope.number(expr)
         if isinstance(value, tuple):
-            return _listed_init(use, _nested(use, value))
+            return listed_init(use, nested(use, value))
         word, options = find("init", "constant"), {"value": _real(use)}
         assert word is not None
         return Init(word.name, lambda w: word.function(w, **options))
@@ -310,60 +222,6 @@ def _init(use: _Use) -> Init:
     return Init(word.name, lambda w: word.function(w, **options))
 
 
-def _nested(use: _Use, values: tuple[Any, ...]) -> Any:
-    def check(value: Constant) -> Any:
-        if isinstance(value, tuple):
-            return [check(v) for v in value]
-        if isinstance(value, bool | str):
-            raise use.scope.fail(
-                "bad-option", "a weight's values are numbers", use.expr.place, "as in [[1, 2], [3, 4]]"
-            )
-        return value
-
-    try:
-        return np.array(check(values), dtype=np.float64)
-    except ValueError:
-        message = "the rows of this list differ in length"
-        raise use.scope.fail("bad-option", message, use.expr.place, "give every row as many numbers") from None
-
-
-def _listed_init(use: _Use, values: Any) -> Init:
-    """An initializer that sets the listed numbers, which must have the weight's shape."""
-    if values.size > LARGEST_LITERAL:
-        message = f"{values.size:,} numbers are too many to print into the trainer; the limit is {LARGEST_LITERAL:,}"
-        raise use.scope.fail("too-large", message, use.expr.place, "start the training from them: --weights FILE")
-    if np.any(np.abs(values) > LARGEST_REAL):
-        help = f"sizes go to {LARGEST_REAL:.2g}"
-        raise use.scope.fail("bad-option", "a weight's values fit 32 bits", use.expr.place, help)
-
-    def make(w: Fresh) -> Tensor:
-        if values.shape != w.shape:
-            message = f"{w.name} has shape {list(w.shape)}, but its list has {list(values.shape)}"
-            help = (
-                "W of dense has a row for each input, and in it a number for each unit" if len(w.shape) == 2 else None
-            )
-            raise WordError("shape-mismatch", message, help or f"list {w.shape[0]} numbers")
-        name = f"{w.name}_VALUES"
-        return w.builder.emit(literal, values=values, shape=w.shape, name=name)
-
-    return Init("listed", make)
-
-
-def _archived_init(use: _Use, expr: Call) -> Init:
-    texts = [a.value.value for a in expr.arguments if isinstance(a.value, Text) and a.key is None]
-    if len(texts) != 2 or len(expr.arguments) != 2:
-        help = 'as in npz("weights.npz", "W1")'
-        raise use.scope.fail(
-            "bad-option", "npz takes a file and the name of an entry, both in quotes", expr.place, help
-        )
-    try:
-        values = read_entry(use.scope.folder, *texts)
-    except ValueError as error:
-        help = "the archive lies beside the spec, or below its folder"
-        raise use.scope.fail("bad-archive", str(error), expr.place, help) from None
-    return _listed_init(use, values)
-
-
 def word_or_fail(kind: str, name: str, place: Place, scope: Scope, also: str = "") -> Word:
     """The word of a kind, or of one that may `also` stand there; NotConstantError after a diagnostic where none is."""
     word = scope.find(kind, name) or scope.find(also, name)
@@ -376,7 +234,7 @@ def word_or_fail(kind: str, name: str, place: Place, scope: Scope, also: str = "
     return word
 
 
-FORMS: dict[str, Callable[[_Use], Any]] = {
+FORMS: dict[str, Callable[[Use], Any]] = {
     "real": _real,
     "number": _number,
     "scalar": _scalar,
@@ -389,8 +247,10 @@ FORMS: dict[str, Callable[[_Use], Any]] = {
     "setting": _real,
     "scheduled": _scheduled,
     "numbers": _numbers,
+    "window": window,
+    "pads": pads,
     "init": _init,
-    "constant": _Use.constant,
+    "constant": Use.constant,
 }
 # Options that every schedule takes by name, unless it has one of the same name.
 OF_SCHEDULES = {

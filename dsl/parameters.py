@@ -8,7 +8,8 @@ from typing import Any
 from .constants import NotConstantError
 from .declared import Names, a_kind
 from .diagnostics import listed
-from .options import Scope, convert
+from .options import convert
+from .scope import Scope
 from .syntax import Boolean, Call, Definition, Name, Parameter
 from .universal import UNIVERSAL
 from .words import Kind, Option

@@ -16,7 +16,7 @@ from .diagnostics import Report, did_you_mean, listed
 from .field_sentence import field_of
 from .library import Library, read_libraries
 from .net import Field
-from .options import Scope
+from .scope import Scope
 from .source import Place
 from .syntax import Chain, Expr, Tree
 from .train_sentence import train_of

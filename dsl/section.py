@@ -7,12 +7,27 @@ from dataclasses import dataclass
 from .source import Place
 
 
+@dataclass(frozen=True, eq=False)
+class Use:
+    """One use of a block: the names that stand before those of its arrays, and the use around it.
+
+    `title` is how it is written, with the values of constants, and `plain` as the text has it.
+    """
+
+    path: tuple[str, ...]
+    block: str
+    title: str
+    plain: str
+    outer: Use | None = None
+
+
 @dataclass(eq=False)
 class Section:
     """A layer, or another part of the net that gets a heading on the page; layers with weights are numbered.
 
     Within the use of a block or part, `path` are the names that stand before its own, `uses` the places of the uses,
-    the outermost first, and `turn` says which use of the part it is.
+    the outermost first, and `turn` says which use of the part it is. `within` is the use of a block that it lies in,
+    and `plain` its title as the definition writes it.
     """
 
     title: str
@@ -22,6 +37,8 @@ class Section:
     path: tuple[str, ...] = ()
     uses: tuple[Place, ...] = ()
     turn: int = 1
+    within: Use | None = None
+    plain: str = ""
 
     def named(self, name: str) -> str:
         """The name of a weight or value of its own, after those of the uses that it lies in."""

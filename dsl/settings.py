@@ -13,8 +13,8 @@ from . import ops
 from .constraints import CONSTRAINTS
 from .ir import Builder, Tensor
 from .net import Course, Setting
-from .options import Scope
 from .plateau import Plateau
+from .scope import Scope
 from .train_sentence import NORMALISATIONS
 from .types import Domain, Type
 from .words import Clock, Hyperparameter, Kind, Listed, Option, Scheduled, WordError

@@ -17,9 +17,10 @@ from .ir import Input, Tensor
 from .lower import Layers
 from .net import Field
 from .ops import cast
-from .options import Scope, bind
+from .options import bind
 from .resolve import Spec
-from .section import Section
+from .scope import Scope
+from .section import Section, Use
 from .source import Place
 from .syntax import Chain, Link, Output, Repeat
 from .titles import title
@@ -170,9 +171,10 @@ class Lowering(Layers):
                 self._rest(word, link)
                 continue
             if section is None or word.kind == "layer":
-                section = self.frame.level.section(title(link, self.frame.shown), link.place)
+                section = self.frame.level.section(title(link, self.frame.shown), title(link, {}), link.place)
             else:
                 section.title += f" -> {title(link, self.frame.shown)}"
+                section.plain += f" -> {title(link, {})}"
             x = self._link(word, link, section, x, own)
         return x
 
@@ -262,7 +264,8 @@ class Lowering(Layers):
         if name and not self.name_layer(name, next(a.value.place for a in link.arguments if a.key == "name")):
             name = None
         path = (*outer.path, name or outer.segment(called.name))
-        level = Level(path, uses, running, outer.parts, outer.turn)
+        within = Use(path, called.name, title(link, self.frame.shown), title(link, {}), outer.within)
+        level = Level(path, uses, running, outer.parts, outer.turn, within)
         scope = replace(block.scope, constants={**block.scope.constants, **options})
         return replace(self._isolated(scope, level, called, x), shown=scope.constants)
 

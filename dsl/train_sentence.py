@@ -6,7 +6,8 @@ from typing import Any
 
 from . import syntax
 from .constants import NotConstantError
-from .options import Scope, bind
+from .options import bind
+from .scope import Scope
 from .syntax import Argument
 from .words import Kind, Option
 

@@ -9,8 +9,9 @@ from typing import Any
 from .constants import NotConstantError
 from .ir import Builder, Program, Tensor
 from .net import Course, Moment, Own, Setting, UpdaterInfo, WeightInfo
-from .options import Scope, bind, word_or_fail
+from .options import bind, word_or_fail
 from .resolve import Spec
+from .scope import Scope
 from .settings import Labels, Settings
 from .solver import check_solver, solver_settings
 from .source import Place

@@ -9,8 +9,9 @@ from typing import Any, cast
 from .field_sentence import MOST_AXES
 from .formula import Evaluator, Value
 from .ir import Tensor
-from .options import Scope, bind
+from .options import bind
 from .parameters import FIRSTS, OF_WEIGHTS
+from .scope import Scope
 from .syntax import Argument, Assign, Definition, Expr, If, Name, Return, Sentence, State, Weight
 from .types import NON_NEGATIVE, REAL
 from .universal import OF_MOVING, UNIVERSAL

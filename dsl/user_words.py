@@ -133,7 +133,7 @@ def _activation(user: UserWord, x: Tensor | Plain, **options: Any) -> Any:
 
 
 def _compared(user: UserWord, p: Tensor, y: Tensor, options: Mapping[str, Any]) -> dict[str, Any]:
-    y = one_hot(y, p.features) if y.type.dtype == "i64" else y
+    y = one_hot(y, p.outputs) if y.type.dtype == "i64" else y
     return {**values_of(user.defined.definition, (p, y)), **options}
 
 

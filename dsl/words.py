@@ -84,6 +84,11 @@ Sizes = Annotated[tuple[int, ...], Kind("sizes", "a list of sizes in brackets, s
 Axes = Annotated[tuple[int, ...], Kind("sizes", "a list of axes in brackets, such as [1, 0]", 0)]
 Index = Annotated[int, Kind("whole", "a whole number of at least 0", 0)]
 Flag = Annotated[bool, Kind("flag", "true or false")]
+Window = Annotated[tuple[int, ...], Kind("window", "a window such as 3x3, or one size for all axes", 1)]
+Strides = Annotated[tuple[int, ...], Kind("window", "a whole number of at least 1, or one for each axis", 1)]
+Padding = str | tuple[tuple[int, int], ...]
+Pads = Annotated[Padding, Kind("pads", "valid, same, or whole numbers of at least 0, as 1 or [1, 2]", 0)]
+CausalPads = Annotated[Padding, Kind("pads", "valid, same, causal, or whole numbers of at least 0, as 1 or [1, 2]", 0)]
 
 # Options of schedules reach the formula as tensors with a name, so that they print as settings.
 Small = Annotated[Hyperparameter, Kind("setting", "a number above 0", 0, low_open=True)]
@@ -122,7 +127,8 @@ class Word:
     `prediction` is the domain that a loss or metric needs of the prediction, `class_prediction` what it needs instead
     where the target is classes, `targets` the kinds of target that it takes. `predicts` gives the shape that it needs
     of the prediction, from the usual one and the options, where that is another. `gives` is the name of its result on
-    the page. `ids` says that a layer takes the ids of a category, and nothing else. A metric that `decides` looks at
+    the page. `ids` says that a layer takes the ids of a category, and nothing else, and `image` that it takes channels
+    with one to three axes behind them. A metric that `decides` looks at
     decisions rather than probabilities; its `score`, of counts tp, fp, fn and tn, is what a threshold may be tuned by.
     The `kernels` of a solver are the functions that its page is given, of which the last moves the weights. A schedule
     that `watches` the loss is given for t how often it has fallen so far.
@@ -140,6 +146,7 @@ class Word:
     targets: tuple[str, ...] = ()
     gives: str = ""
     ids: bool = False
+    image: bool = False
     decides: bool = False
     score: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
     kernels: tuple[Callable[..., Any], ...] = ()
@@ -316,14 +323,25 @@ class Context(Protocol):
         """A weight of the current layer; `own` are options that it has in the place of the layer's."""
         ...
 
-    def learned(
-        self, x: Tensor, defaults: dict[str, float], learn: Callable[[Tensor], dict[str, Tensor]]
-    ) -> list[Tensor]:
-        """Statistics that are learned from the training rows of x."""
+    def learned(self, x: Tensor, defaults: dict[str, float], shape: Shape, learn: Learn) -> list[Tensor]:
+        """Statistics of a shape that are learned from the training rows of x."""
         ...
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Random numbers of a shape, fresh at each step of training: uniform in [0, 1), or standard normal."""
+        ...
+
+    @property
+    def learning(self) -> bool:
+        """Whether the layer learns: in training, unless it is frozen."""
+        ...
+
+    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
+        """Arrays that the layer keeps from step to step of training, by name, and what fills them at first."""
+        ...
+
+    def move(self, after: Mapping[str, Tensor]) -> None:
+        """Let a step of training leave other values of such arrays."""
         ...
 
 
@@ -340,53 +358,9 @@ def within(context: Context) -> Generator[None]:
         _context.reset(token)
 
 
-class Nowhere(Context):
-    """Stands for the net where a word runs outside of one, as in the formula of a loss."""
-
-    word = "the formula"
-    previous = "the value"
-
-    @property
-    def training(self) -> bool:
-        """Never."""
-        return False
-
-    def weight(
-        self,
-        name: str,
-        shape: Shape,
-        init: Initializer,
-        fans: tuple[int, int] | None,
-        own: Mapping[str, Any] | None = None,
-    ) -> Tensor:
-        """There are no weights."""
-        raise self._no("has weights")
-
-    def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
-        """There are no statistics."""
-        raise self._no("learns from the data")
-
-    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
-        """Nothing can be drawn."""
-        raise self._no("draws random numbers")
-
-    def _no(self, what: str) -> WordError:
-        return WordError("bad-formula", f"this {what}, which no formula outside of a net can do", "use it in a layer")
-
-
-@contextmanager
-def anywhere(previous: str) -> Generator[None]:
-    """Run a word of a formula within the net under construction, or outside of any; `previous` is what it is given."""
-    context = _context.get(Nowhere())
-    before, context.previous = context.previous, previous
-    with within(context):
-        yield
-    context.previous = before
-
-
-def net() -> Context:
-    """The net under construction."""
-    return _context.get()
+def net(default: Context | None = None) -> Context:
+    """The net under construction, or a default where there is none."""
+    return _context.get() if default is None else _context.get(default)
 
 
 def weight(name: str, shape: Shape, init: Initializer, fans: tuple[int, int] | None = None) -> Tensor:

@@ -15,6 +15,8 @@ from .errors import Fault, did_you_mean, listed
 from .fields import Array, Problem, Problems, check_counts, check_shape, conform, digest_of, label_ids, shown
 from .files import head_of
 from .idx_file import GZIP_MAGIC, is_gzipped_idx, is_idx, read_idx
+from .image_file import is_image, read_image
+from .image_folder import check_pairs, read_folder
 from .metadata import DataSource, Field, Metadata
 from .npz_file import NPY_MAGIC, ZIP_MAGIC, Header, npz_names, read_npy, read_npz
 
@@ -63,12 +65,14 @@ def read(
     need_targets: bool = True,
     header: bool | None = None,
     delimiter: str | None = None,
+    resize: bool = False,
 ) -> Examples:
     """Read and check the examples of a net.
 
     `sources` are the command line's, one FILE or a NAME=FILE for every field; without them the `data` sentence of the
-    spec says where they are, relative to `base`, the spec's folder. Its `bind`, `header` and `delimiter` hold for a
-    FILE of the command line too. Without `need_targets` only inputs are read. Raises Fault.
+    spec says where they are, relative to `base`, the spec's folder. Its `bind`, `header`, `delimiter` and `resize` hold
+    for a FILE of the command line too. A FILE may be a folder of images. Without `need_targets` only inputs are read.
+    Raises Fault.
     """
     said = metadata.data or DataSource(None)
     spec = DataSource(
@@ -76,6 +80,7 @@ def read(
         said.bind,
         said.header if header is None else header,
         said.delimiter if delimiter is None else delimiter,
+        said.resize or resize,
     )
     reader = _Reader(metadata, need_targets, spec)
     single, by_name = _plan(metadata, sources, base or Path(), spec, need_targets)
@@ -83,6 +88,7 @@ def read(
     for name, path in by_name.items():
         arrays[name] = reader.one(next(f for f in reader.fields if f.name == name), path)
     files = {f.name: str(by_name.get(f.name, single)) for f in reader.fields}
+    check_pairs([path for path in dict.fromkeys([single, *by_name.values()]) if path is not None and path.is_dir()])
     ordered = {f.name: arrays[f.name] for f in reader.fields}
     return Examples(ordered, check_counts(ordered, files), tuple(dict.fromkeys(files.values())), tuple(notes))
 
@@ -137,6 +143,8 @@ class _Format:
 
 
 def _format(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
     head = head_of(path)
     if head[:2] == GZIP_MAGIC and not is_gzipped_idx(path):
         raise Fault("data-format", "a gzip file is read only if it holds IDX", str(path), "unpack it first")
@@ -146,11 +154,12 @@ def _format(path: Path) -> str:
         _Format("npz", head[:4] in ZIP_MAGIC),
         _Format("npy", head[:6] == NPY_MAGIC),
         _Format("idx", head[:2] == GZIP_MAGIC or is_idx(head)),
+        _Format("image", is_image(head)),
         _Format("csv", b"\0" not in head),
     )
     found = next((format.name for format in formats if format.matches), None)
     if found is None:
-        raise Fault("data-format", "it is neither .npz, .npy, IDX nor CSV", str(path))
+        raise Fault("data-format", "it is neither .npz, .npy, IDX, PNG, JPEG nor CSV", str(path))
     return found
 
 
@@ -172,6 +181,8 @@ class _Reader:
         kind = _format(path)
         if kind == "csv":
             return self._csv(path, fields, elsewhere)
+        if kind == "folder":
+            return read_folder(path, fields, self.spec.resize)
         if kind == "npz":
             return self._npz(path, fields)
         if len(fields) == 1:
@@ -183,6 +194,8 @@ class _Reader:
     def one(self, field: Field, path: Path) -> Array:
         """The array of a field that has a file of its own."""
         kind = _format(path)
+        if kind == "folder":
+            return read_folder(path, [field], self.spec.resize)[0][field.name]
         if kind == "npz":
             return self._npz(path, [field])[0][field.name]
         if kind == "csv":
@@ -200,6 +213,8 @@ class _Reader:
         def accept(_: str, header: Header) -> None:
             check_shape(field, header.shape, str(path))
 
+        if kind == "image":
+            return conform(field, read_image(path, field, self.spec.resize)[None], str(path), lambda _: str(path))
         array = read_idx(path) if kind == "idx" else read_npy(path, accept)
         return conform(field, array, str(path))
 

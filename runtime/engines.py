@@ -52,10 +52,10 @@ def gradients(
     examples: tuple[Array, ...],
     draws: Arrays | None,
     clock: tuple[int, float, Drops],
-) -> tuple[float, Arrays]:
-    """The value and the gradients of one of the file's losses on a batch, with the options that the file has."""
-    value, grads = loss.and_grads(weights, *examples, **_given(loss, draws, clock), **trainer.normalisation)
-    return float(value), grads
+) -> tuple[float, Arrays, Arrays]:
+    """The value, the gradients and the state of one of the file's losses on a batch, with the options of the file."""
+    value, grads, state = loss.at(weights, *examples, **_given(loss, draws, clock), **trainer.normalisation)
+    return float(value), grads, state
 
 
 def _given(loss: Loss, draws: Arrays | None, clock: tuple[int, float, Drops]) -> dict[str, Any]:
@@ -93,11 +93,12 @@ class NumpyEngine:
             options = _given(self._trainer.losses[0], draws, clock)
             return (self._trainer.solve(self._weights, self._moments, *examples, **options),)
         for loss in self._trainer.losses:
-            value, grads = gradients(self._trainer, loss, self._weights, examples, draws, clock)
+            value, grads, state = gradients(self._trainer, loss, self._weights, examples, draws, clock)
             values.append(value)
             if not math.isfinite(value):
                 break
             loss.move(self._weights, self._moments, grads, *clock)
+            self._weights.update(state)
         return tuple(values)
 
     def weights(self) -> Arrays:

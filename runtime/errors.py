@@ -28,8 +28,9 @@ CODES: dict[str, str] = {
     "data-empty": "A file holds no example at all.",
     "data-encoding": "A text file is not UTF-8. Save it as UTF-8 and try again.",
     "data-format": (
-        "A file is none of the formats that are read (.npz, .npy, IDX also gzipped, CSV), or it is damaged: its "
-        "header and its content do not agree, or it ends too early."
+        "A file is none of the formats that are read (.npz, .npy, IDX also gzipped, PNG, JPEG, CSV), or it is "
+        "damaged: its header and its content do not agree, or it ends too early. A folder of images holds images "
+        "alone, or a folder for each class with images alone."
     ),
     "data-label": "A class is named by a label that the spec's type does not list.",
     "data-missing": "An array or a field's file is missing: the archive has no entry of the field's name.",
@@ -80,6 +81,10 @@ CODES: dict[str, str] = {
     "provider-missing": (
         "CUDA was asked for and the session did not get it. ONNX Runtime falls back to the CPU with only a warning; "
         "netc refuses instead, and names the library that is missing."
+    ),
+    "pillow-missing": (
+        "Images are decoded by Pillow, which is not installed. It comes with the extra `images`: "
+        '`pip install "netc[images]"`.'
     ),
     "run-exists": (
         "The folder holds the results of another run. Go on with `--resume`, replace them with `--force`, or choose "

@@ -114,7 +114,7 @@ def _explain(
     for i, each in enumerate(trainer.losses):
         plain = each.name == "loss"
         called = "the loss" if plain else f"the loss {each.name}"
-        loss, grads = gradients(trainer, each, weights, examples, draws, clock)
+        loss, grads, state = gradients(trainer, each, weights, examples, draws, clock)
         engine_loss = engine_losses[i] if i < len(engine_losses) else loss
         if not math.isfinite(loss) or not math.isfinite(engine_loss):
             shown = loss if not math.isfinite(loss) else engine_loss
@@ -127,6 +127,7 @@ def _explain(
         largest = max([largest, *(_largest(g) for g in grads.values())])
         if i < last:
             each.move(weights, moments, grads, *clock)
+            weights.update(state)
     bad = first_bad(after)
     assert bad is not None, "the caller saw a bad value"
     kind = "the updater's " if bad[0] in moments else "the weight "

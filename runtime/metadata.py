@@ -79,6 +79,7 @@ class DataSource:
     bind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     header: bool | None = None
     delimiter: str | None = None
+    resize: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def _data(entry: Json) -> DataSource:
         bind={name: _dict(how) for name, how in _dict(entry.get("bind") or {}).items()},
         header=None if header is None else _bool(header),
         delimiter=None if delimiter is None else _str(delimiter),
+        resize=_bool(entry.get("resize", False)),
     )
 
 

@@ -32,6 +32,11 @@ class Loss:
     and_grads: Callable[..., tuple[Any, Arrays]]
     update: Callable[..., None]
 
+    def at(self, weights: Arrays, *examples: Array, **options: Any) -> tuple[Any, Arrays, Arrays]:
+        """The value, the gradients, and the state as it leaves it, which is none of a net that keeps none."""
+        value, grads, *state = self.and_grads(weights, *examples, **options)
+        return value, grads, state[0] if state else {}
+
     def move(self, weights: Arrays, moments: Arrays, grads: Arrays, step: int, epoch: float, drops: Drops) -> None:
         """Move the weights and the updater's state; an update takes `drops` where it looks at them."""
         if takes(self.update, "drops"):

@@ -22,6 +22,7 @@ from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain,
 from netc.runtime.module import takes, time_of
 from onnx import ModelProto, checker, helper
 from onnx.reference import ReferenceEvaluator
+from onnx_pools import POOLS
 
 Array = np.ndarray[Any, Any]
 # The size of the batch in every test, which is the size of no other axis.
@@ -169,7 +170,7 @@ def session(model: ModelProto) -> ort.InferenceSession:
 
 def run_onnx(model: ModelProto, arrays: Mapping[str, Any], reference: bool = False) -> dict[str, Any]:
     """The outputs of a graph in ONNX Runtime, or in ONNX's own reference implementation."""
-    runner = ReferenceEvaluator(model) if reference else session(model)
+    runner = ReferenceEvaluator(model, new_ops=POOLS) if reference else session(model)
     feed = {i.name: arrays[i.name] for i in model.graph.input}
     return dict(zip([o.name for o in model.graph.output], runner.run(None, feed), strict=True))
 

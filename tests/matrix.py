@@ -63,6 +63,9 @@ NETS = {
     "stopped": FLOWERS
     + "standardize\ndense 24 -> tanh -> dropout 10%\ndense 3 -> softmax\nloss mcxent\nupdater adam lr=0.1\n"
     + "metric accuracy\ntrain epochs=60 batch=10 seed=3 validation=20% early_stop=4\n",
+    "normed": FLOWERS
+    + "standardize\ndense 12 bias=false -> batchnorm -> relu\ndense 3 -> softmax\n"
+    + f"loss mcxent\nupdater adam lr=1e-2\nmetric accuracy\n{TRAIN.strip()} early_stop=9\n",
     "clipped": f"{NUMBERS}{LINE}updater sgd lr=0.1\nmetric mae rmse r2\n{TRAIN.strip()} clip_norm=0.5\n",
     "penalised": NUMBERS
     + "dense 6 l1=1e-3 l2=1e-2 -> selu\ndense 1 l2=1e-2\n"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc.dsl.constraints import CONSTRAINTS
 from netc.dsl.examples import FLAT
 from netc.dsl.ir import Builder, Tensor
+from netc.dsl.nowhere import Nowhere
 from netc.dsl.types import REAL, SIMPLEX, Shape, Type
 from netc.dsl.universal import OF_BIASES, OF_MOVING, UNIVERSAL
-from netc.dsl.words import WORDS, Init, Law, Learn, Nowhere, Word, WordError, within
+from netc.dsl.words import WORDS, Init, Law, Learn, Word, WordError, within
 from random_words import Definition, Own, Pen, Written, fresh
 
 LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation")]
@@ -25,11 +27,12 @@ GIVEN = {"min_max_norm": "[0.5, 2]", "max_norm": "1.5"}
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the spec: its type, and whether weights or noise stand before it."""
+    """A value of the spec: its type, whether weights or noise stand before it, and where its features are, if told."""
 
     name: str
     type: Type
     weighted: bool = False
+    channels: bool | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,6 +66,7 @@ class Scratch(Nowhere):
     inits: list[Init] = field(default_factory=lambda: [])
     learns: bool = False
     draws: bool = False
+    keeps: bool = False
 
     def weight(self, name: str, shape: Shape, init: Init, fans: Any, own: Any = None) -> Tensor:
         init.make(fresh(tuple(d for d in shape if isinstance(d, int)), name))
@@ -70,9 +74,13 @@ class Scratch(Nowhere):
         self.inits.append(init)
         return self.builder.input("weight", f"{name}{len(self.made)}", Type("f32", shape))
 
-    def learned(self, x: Tensor, defaults: dict[str, float], learn: Learn) -> list[Tensor]:
+    def learned(self, x: Tensor, defaults: dict[str, float], shape: Shape, learn: Learn) -> list[Tensor]:
         self.learns = True
-        return [self.builder.input("state", name, Type("f32", x.shape[1:])) for name in defaults]
+        return [self.builder.input("state", name, Type("f32", shape)) for name in defaults]
+
+    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
+        self.keeps = True
+        return [self.builder.input("state", name, Type("f32", shape)) for name in firsts]
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         self.draws = True
@@ -141,7 +149,8 @@ class Chains:
             # Its weight may have lr_scale= of its own.
             self.asked.add("lr_scale")
         type = Type("f32", ("N", *value.shape[:-1], gives))
-        return [*before, " ".join([word.name, *texts])], Value("", type, value.weighted or word.kind == "layer")
+        weighted = value.weighted or word.kind == "layer"
+        return [*before, " ".join([word.name, *texts])], Value("", type, weighted, value.channels)
 
     def body_link(self, body: Body) -> tuple[list[str], Value]:
         """The use of a part or a block, with the values of its parameters."""
@@ -174,8 +183,11 @@ class Chains:
             may_be = [Type(value.type.dtype, value.type.shape, SIMPLEX)] if self.inside else []
             for type in (*may_be, value.type):
                 builder = Builder()
-                types = [type, *(self.values[o].type for o in others)]
+                values = [value, *(self.values[o] for o in others)]
+                types = [type, *(v.type for v in values[1:])]
                 given = [builder.input("example", f"x{i}", type) for i, type in enumerate(types)]
+                for tensor, known in zip(given, values, strict=True):
+                    tensor.value.channels = known.channels
                 scratch = Scratch(builder)
                 with within(scratch):
                     result = word.function(*given, **options)
@@ -195,10 +207,12 @@ class Chains:
         self.unused = [v for v in self.unused if v not in others]
         more = self.universal(scratch, last) if word.kind == "layer" else []
         more = [*(o for o in more if not o.startswith("name=")), f"name={name}"] if name else more
-        weighted = value.weighted or bool(scratch.made) or any(self.values[o].weighted for o in others)
+        weighted = value.weighted or bool(scratch.made) or scratch.keeps or any(self.values[o].weighted for o in others)
         if others and options and "=" not in options[0]:
             options[0] = f"{next(iter(word.options))}={options[0]}"
-        return [" ".join([word.name, *others, *options, *more])], Value("", result.type, weighted)
+        return [" ".join([word.name, *others, *options, *more])], Value(
+            "", result.type, weighted, result.value.channels
+        )
 
     def operands(self, word: Word, value: Value) -> list[str] | None:
         """The names of the values that a word takes besides; None where there are none that could fit."""
@@ -215,7 +229,7 @@ class Chains:
     def universal(self, scratch: Scratch, last: bool = False) -> list[str]:
         """Options that every layer with weights takes, as far as they do something for this one."""
         if not scratch.made:
-            return self.name(0.1) if scratch.draws or scratch.learns else []
+            return self.name(0.1) if scratch.draws or scratch.learns or scratch.keeps else []
         axes = {len(shape) for shape in scratch.made}
         frozen = not last and self.pen.maybe(0.05)
         found: dict[str, str] = {}
@@ -261,7 +275,7 @@ class Chains:
         return [f"{name} = {' -> '.join([source, *words])}"]
 
     def keep(self, name: str, value: Value) -> None:
-        self.values[name] = Value(name, value.type, value.weighted)
+        self.values[name] = Value(name, value.type, value.weighted, value.channels)
         self.unused.append(name)
 
     def repeated(self, source: str, words: list[str], value: Value, name: str) -> list[str]:

@@ -61,7 +61,7 @@ class Writer:
         """An input, and the first sentence that makes numbers of it."""
         kind = self.pen.chance.choice(INPUTS)
         self.pen.count("input", kind)
-        shape = [self.pen.chance.randint(1, 4) for _ in range(self.pen.chance.choice((1, 1, 1, 2, 3)))]
+        shape = [self.pen.chance.randint(1, 4) for _ in range(self.pen.chance.choice((1, 1, 2, 3, 3)))]
         if kind == "simplex":
             shape[-1] += 1
         record, words = KINDS[kind], list[str]()
@@ -204,7 +204,8 @@ class Writer:
         pen, chance = self.pen, self.pen.chance
         found = {"epochs": str(chance.randint(1, EPOCHS - 1)), "seed": str(chance.randint(0, 99))}
         if not solved:
-            found["batch"] = str(chance.randint(1, 9))
+            # Of one value of each feature batchnorm leaves nothing, which is refused.
+            found["batch"] = str(chance.randint(1 + bool(pen.used["layer", "batchnorm"]), 9))
             found |= self.normalised()
         if validation:
             found["validation"] = "25%"

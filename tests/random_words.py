@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -273,15 +274,43 @@ def _sizes(pen: Pen, option: Option) -> Written:
     return Written(str(list(value)), value)
 
 
+def _window(pen: Pen, option: Option) -> Written:
+    """One size for all axes, or one for each in brackets or with x between; how many axes there are the word knows."""
+    value = tuple(pen.chance.randint(int(option.kind.low), 3) for _ in range(pen.chance.randint(1, 3)))
+    text = "x".join(map(str, value)) if pen.maybe(0.7) else str(list(value))
+    return Written(text, value)
+
+
+def _pads(pen: Pen, option: Option) -> Written:
+    """A word, one pad, one for each axis, or pairs, before and behind."""
+    named = [name for name in ("valid", "same", "causal") if name in option.kind.description]
+    if named and pen.maybe(0.5):
+        name = pen.chance.choice(named)
+        return Written(name, name)
+    pairs = tuple((pen.chance.randint(0, 2), pen.chance.randint(0, 2)) for _ in range(pen.chance.randint(1, 3)))
+    if pen.maybe(0.5):
+        return Written(str([list(pair) for pair in pairs]), pairs)
+    sizes = [before for before, _ in pairs]
+    return Written(str(sizes if len(sizes) > 1 else sizes[0]), tuple((size, size) for size in sizes))
+
+
+def _choice(pen: Pen, option: Option) -> Written:
+    name = pen.chance.choice(re.split(", | or ", option.kind.description))
+    return Written(name, name)
+
+
 FORMS: dict[str, Callable[[Pen, Option], Written]] = {
     "real": _real,
     "number": _real,
     "scalar": _real,
-    "whole": lambda pen, option: pen.whole(int(option.kind.low), 6),
+    "whole": lambda pen, option: pen.whole(int(option.kind.low), pen.chance.choice((2, 6))),
     "flag": _flag,
     "sizes": _sizes,
     "scheduled": _scheduled,
     "setting": _setting_of,
     "numbers": _numbers,
+    "window": _window,
+    "pads": _pads,
+    "choice": _choice,
     "init": Pen.initializer,
 }

@@ -330,6 +330,14 @@ AFTER: dict[str, tuple[Make, str]] = {
         return r = %6
         """,
     ),
+    "the gradient of a vector that was spread over images": (
+        lambda x: ops.reshape(ops.reshape(ops.total(x, axes=(0,), keepdims=False), shape=(3, 1, 1)), shape=(1, 3)),
+        """
+        %0: f32[3] = total(x, axes=(0,), keepdims=False)
+        %1: f32[1, 3] = reshape(%0, shape=(1, 3))
+        return r = %1
+        """,
+    ),
     "a product broadcasts by itself": (
         lambda x, y: ops.broadcast_like(ops.total(x, axes=(1,), keepdims=True), x) * y,
         """

@@ -39,7 +39,8 @@ RULES = {
     ),
     "runtime": Rule(
         frozenset(),
-        frozenset({"numpy", "onnxruntime"}),
+        # PIL reads image files, where there are any: the extra `images`
+        frozenset({"numpy", "onnxruntime", "PIL"}),
         "the runtime sees artifacts, never the language: put what it needs into the emitted file or the metadata",
     ),
     "cli": Rule(

@@ -31,7 +31,8 @@ BLOCK = re.compile(r"```(net|file|python|console)(?: ([^\n]*))?\n(.*?)```\n(?:\n
 SHOWN = re.compile(r"```(?:text|console)\n(.*?)```", re.DOTALL)
 
 # What takes a fault of ours, another machine or a hand on the keyboard; tests below bring it about.
-UNSHOWN = {"artifact-differs", "internal", "interrupted", "model-failed", "provider-missing", "system"}
+UNSHOWN = {"artifact-differs", "internal", "interrupted", "model-failed", "system"}
+UNSHOWN |= {"pillow-missing", "provider-missing"}
 
 
 def diagnostics_of(text: str) -> list[Diagnostic]:

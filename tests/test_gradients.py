@@ -41,7 +41,7 @@ def gradients_of_weights(net: Net, seed: int = 8, made: Any = None) -> int:
 
         if any(at_kink(lambda w, name=name: loss(name, w), p[name]) for name in net.trained):
             continue
-        value, grads = made.loss_and_grads(p, *inputs, *targets, **given)
+        value, grads, *_ = made.loss_and_grads(p, *inputs, *targets, **given)
         assert list(grads) == list(net.trained)
         for name, grad in grads.items():
             assert grad.dtype == np.float64

@@ -12,9 +12,9 @@ import test_gradients
 import test_ops
 import test_updaters
 import test_words
-from harness import Array, batch, gradient, module, numeric_gradient, op_program, small, weights
+from harness import Array, batch, case_type, gradient, module, numeric_gradient, op_program, small, weights
 from netc.dsl import Net
-from netc.dsl.ir import OPS, Backward, Op, Tensor
+from netc.dsl.ir import OPS, Backward, Builder, Op, Tensor, handles
 from netc.dsl.ops import matmul, mean, softmax, transpose
 from netc.dsl.ops.elementwise import flat
 from netc.dsl.words import WORDS, Clock, Update
@@ -69,8 +69,14 @@ def graph_checks(op: Op) -> None:
 
 def outputs_of(op: Op) -> int:
     """How many gradients an op's `grad` returns that are not None."""
-    texts = rows_of(op)[0][1]
-    return sum(" of " not in text for text in texts) if op.name not in ("mask", "broadcast_like") else 1
+    _, texts, attrs = rows_of(op)[0]
+    builder = Builder()
+    args = tuple(builder.input("example", f"a{i}", case_type(text)) for i, text in enumerate(texts))
+    results = handles(builder.emit(op, *args, **attrs))
+    first = builder.input("example", "g", results[0].type)
+    assert op.grad is not None
+    found = op.grad(Backward(args, results, attrs), first, *[None] * (len(results) - 1))
+    return sum(part is not None for part in found)
 
 
 def flipped(op: Op, which: int | None) -> Callable[..., Any]:
@@ -124,12 +130,24 @@ dense 4 -> own -> tied 3 -> own -> dense 2
 """
 
 
+# Words over images behind one with weights, so that a gradient leads through them.
+IMAGES = [
+    *("maxpool 2x2", "avgpool 2x2 stride=1", "normpool 2x2", "globalmaxpool", "adaptive_avgpool 3x4", "upsample 2"),
+    *("upsample 2 mode=bilinear", "zeropad 1", "crop 1", "space_to_depth 2", "batchnorm", "groupnorm 2", "lrn"),
+    *("deconv 3 2x2", "depthwise 2x2", "locally_connected 2 2x2", "conv 3 3x3 stride=2", "batchnorm frozen=true"),
+    *("flip", "random_shift 1", "random_crop 2x3", "cutout 2"),
+]
+
+
 def nets_by_op() -> dict[str, list[Net]]:
     """Nets in whose loss each op stands."""
     found: dict[str, list[Net]] = {}
     nets = [small(text) for text in test_gradients.NETS.values()]
     nets += [small("dense 6 -> reshape [2, 3]", target="f32[2, 3]")]
     nets += [small(FORMULAS), small("dense 6 -> tanh -> repeat_vector 2 -> permute [1, 0] -> unstack 1 -> dense 2")]
+    nets += [small(f"conv 4 2x2 pad=same -> {chain} -> flatten -> dense 2", given="f32[2, 4, 6]") for chain in IMAGES]
+    # Over one axis, since two flips cancel each other.
+    nets += [small("conv 4 2 -> upsample 2 mode=bilinear -> flatten -> dense 2", given="f32[2, 6]")]
     nets += [n for use in test_gradients.DIFFERENTIATED for n in nets_around(use)]
     for net in nets:
         for name in {e.op.name for e in gradient(net).equations if e.undoes is None}:
@@ -145,7 +163,7 @@ def test_flips_are_seen_in_nets():
             if any(killed(lambda net=net: test_gradients.gradients_of_weights(net)) for net in nets.get(op.name, [])):
                 seen.add(op.name)
     # Nothing of this version leads back through these, so only their own cases see them.
-    bare = {"broadcast_like", "cast", "pad"}
+    bare = {"broadcast_like", "cast", "pad", "turned"}
     assert {op.name for op in WITH_GRADIENT} - seen == bare
 
 

@@ -33,6 +33,7 @@ WITHOUT_CASES = {
     "constant": "has no arguments: test_numbers",
     "literal": "has no arguments, and prints the name of an array of the page: test_literal",
     "arange": "has no arguments: test_arange",
+    "max_pool_grad": "its third argument follows from the second: test_images",
     "fill": "has no arguments: test_fill",
     "eye": "has no arguments: test_identity in test_initializers",
     "draw_normal": "random: the initializers' statistics in test_initializers",
@@ -195,11 +196,22 @@ def test_gradient(op: Op, texts: tuple[str, ...], attrs: dict[str, Any]):
 
 def test_what_has_no_gradient_needs_none():
     """An op without one is flat almost everywhere, gives no numbers, is a gradient itself, or has no arguments."""
-    level = {"sign", "floor", "stairs", "heaviside", "argmax", "argmin", "size"}
-    listed = {"vector", "lookup", "onehot"}
+    level = {"sign", "floor", "stairs", "heaviside", "argmax", "argmin", "size", "below"}
+    listed = {"vector", "lookup", "onehot", "window_shares", "interpolation", "averaging"}
     truth = {"greater", "less", "greater_equal", "less_equal", "equal", "not_equal"}
     truth |= {"logical_and", "logical_or", "logical_not"}
-    backward = {"softmax_mcxent_grad", "scatter_add", "log_softplus_slope"}
+    backward = {
+        "softmax_mcxent_grad",
+        "conv_input_grad",
+        "conv_weight_grad",
+        "unfold_grad",
+        "scatter_add",
+        "log_softplus_slope",
+        "avg_pool_grad",
+        "batchnorm_grad",
+        "normalize_grad",
+        "crop_at_grad",
+    }
     # What acts on gradients, and on weights that were moved.
     behind = {"clip_by_norm", "clip_by_value", "normalized", "non_negative", "max_norm", "min_max_norm", "unit_norm"}
     statistics = {"spread", *SCORES}

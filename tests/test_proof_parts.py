@@ -150,10 +150,10 @@ def test_clocks_are_in_the_middle_of_training_and_inside_the_warm_up() -> None:
 
 def test_very_many_weights_share_directions() -> None:
     names = tuple(f"W{i}" for i in range(2000))
-    shared = groups(names)
+    shared = groups(names, 1)
     assert tuple(name for group in shared for name in group) == names
     assert len(shared) * len(names) <= 60_000
-    assert groups(names[:200]) == [(name,) for name in names[:200]]
+    assert groups(names[:200], 1) == [(name,) for name in names[:200]]
 
 
 # Rounding -------------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ COMMANDS = {
     "make run": "",
     "pip install .": "test_package.py",
     "pip install '.[cuda]'": "test_package.py",
+    "pip install '.[images]'": "test_package.py",
 }
 TUNED = """net tuned
 input x: f32[4]

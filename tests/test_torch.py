@@ -118,6 +118,7 @@ def alpha_dropped(x: Any, keep: Any, rate: float) -> Any:
 
 
 LAYERS: dict[str, Callable[..., Any]] = {
+    **pytest.importorskip("torch_layers").LAYERS,
     "dense": lambda x, p, other, **o: F.linear(x, p["W1"].T, p.get("b1")),
     "flatten": lambda x, p, other: torch.flatten(x.reshape(-1, 2, 3), 1),
     "reshape": lambda x, p, other, shape: x.reshape(-1, *shape),
@@ -138,8 +139,8 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "alpha_dropout": lambda x, p, other, rate: alpha_dropped(x, p["alpha_dropout1"] >= rate, rate),
     "gaussian_dropout": lambda x, p, other, rate: x * (1 + (rate / (1 - rate)) ** 0.5 * p["gaussian_dropout1"]),
     "gaussian_noise": lambda x, p, other, deviation: x + deviation * p["gaussian_noise1"],
-    "standardize": lambda x, p, other: F.batch_norm(x, x.mean(0).detach(), x.var(0, correction=0).detach(), eps=0),
-    "rescale": lambda x, p, other: (x - x.amin(0).detach()) / (x.amax(0) - x.amin(0)).detach(),
+    "standardize": lambda x, p, other, **o: F.batch_norm(x, x.mean(0).detach(), x.var(0, correction=0).detach(), eps=0),
+    "rescale": lambda x, p, other, **o: (x - x.amin(0).detach()) / (x.amax(0) - x.amin(0)).detach(),
     "onehot": lambda x, p, other: F.one_hot(x, 4).double(),
     "embedding": lambda x, p, other, units, init=None: F.embedding(x, p["W1"]),
     "add": lambda x, p, other: x + other,
@@ -169,7 +170,7 @@ def judge(net: Net, forward: Callable[[dict[str, Any]], Any], tolerance: float =
     theirs = tensors({**named, **p}) | tensors(draws, grad=False)
     loss = forward(theirs)
     loss.backward()
-    mine, grads = made.loss_and_grads(p, *inputs, *targets, **given)
+    mine, grads, *_ = made.loss_and_grads(p, *inputs, *targets, **given)
     assert_close(mine, loss.item(), tolerance, "loss")
     for name, grad in grads.items():
         assert_close(grad, theirs[name].grad.numpy(), tolerance, f"d{name}")

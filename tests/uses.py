@@ -11,7 +11,7 @@ import onnxruntime as ort
 from harness import Array, assert_close, batch, extras, falls, module, narrow, session, small, update, weights
 from netc.codegen import to_step
 from netc.dsl import Net, vocabulary
-from netc.dsl.examples import BEFORE, BESIDE, FLAT, TARGETS, head_of
+from netc.dsl.examples import BEFORE, BESIDE, FLAT, IMAGE, TARGETS, head_of
 from netc.dsl.words import WORDS, Word
 
 assert vocabulary.__all__
@@ -22,23 +22,33 @@ EXACT, SINGLE = 1e-12, 1e-5
 # What an option is set to so that it differs from its default, and visibly so; a new option needs a line here. A line
 # for one word alone has the word's name before its own: "elu.alpha".
 ALTERNATIVES: dict[str, Any] = {
+    "adaptive_avgpool.size": (3, 4),
     "alpha": 2.0,
     "anneal": 1.5,
     "approximate": True,
     "at": (0, 2, 7),
     "axes": (1, 0),
+    "axis": 1,
+    "batchnorm.scale": False,
     "beta": 2.0,
     "beta1": 0.5,
     "beta2": 0.6,
+    "beta_init": "ones",
     "bias": False,
     "bias_init": "ones",
     "bins": 3,
+    "block": 2,
     "centered": True,
     "chance": 0.7,
+    "channels": 2,
     "cooldown": 2,
     "cosine.low": 0.05,
+    "count_pad": False,
+    "cutout.size": (3, 1),
+    "crop.margin": ((1, 0), (2, 1)),
     "decay": 0.6,
     "delta": 0.4,
+    "dilation": (1, 2),
     "deviation": 0.2,
     "end": 0.6,
     "epochs": 7.0,
@@ -49,44 +59,68 @@ ALTERNATIVES: dict[str, Any] = {
     "focal.alpha": 0.7,
     "gain": 2.0,
     "gamma": 0.5,
+    "gamma_init": "constant(0.5)",
+    "groupnorm.groups": 3,
+    "groupnorm.scale": False,
+    "groups": 2,
     "high": 0.7,
     "history": 2,
     "index": 0,
     "init": "he",
+    "instancenorm.scale": False,
     "k": 1,
+    "kernel": (2, 3),
     "l2distance.eps": 2.0,
     "l2normalize.eps": 3.0,
     "last": 4,
+    "layernorm.scale": False,
     "low": -0.2,
+    "lrn.k": 2.0,
+    "lrn.size": 3,
     "lr": 0.05,
     "map.rate": (0.3, 0.7, 0.2),
+    "margin": ((0, 1), (2, 0)),
     "mean": 0.5,
     "middle": 4.0,
     "min_delta": 0.2,
     "mixtures": 3,
+    "mode": "bilinear",
     "momentum": 0.5,
     "momentum_decay": 5.0,
     "mult": 2.0,
+    "multiplier": 3,
     "offset": 0.7,
+    "output_pad": (0, 1),
+    "p": 3.0,
+    "pad": ((1, 0), (0, 1)),
     "part": 0,
     "parts": 3,
     "patience": 1,
+    "per": "channel",
     "peak": 0.6,
     "plateau.low": 0.05,
     "power": 2.0,
     "q": 0.8,
+    "random_crop.pad": (1, 0),
+    "random_crop.size": (2, 5),
+    "random_shift.pixels": (1, 2),
     "rate": 0.3,
     "restarts": True,
     "rho": 0.6,
+    "rmsnorm.scale": False,
     "scale": 2.0,
     "shape": (3, 2),
+    "size": (3, 2),
+    "shift": False,
     "slope": 0.3,
     "smoothing": 0.3,
+    "stride": (1, 3),
     "theta": 0.3,
     "threshold": 0.4,
     "times": 2,
     "trials": 6,
     "units": 3,
+    "upsample.factor": (3, 1),
     "value": -0.7,
     "warmup": 3.0,
     "weight_decay": 0.3,
@@ -94,11 +128,13 @@ ALTERNATIVES: dict[str, Any] = {
 }
 # Options that a word takes only together, or that show only together.
 TOGETHER = {
+    "avgpool.count_pad": ("size", "pad", "count_pad"),
     "low": ("low", "high"),
     "high": ("low", "high"),
     "cosine.low": ("low",),
     "cosine.mult": ("restarts", "mult"),
     "cycle.factor": ("anneal", "factor"),
+    "output_pad": ("stride", "output_pad"),
     "plateau.low": ("low",),
     "lion.weight_decay": ("lr", "weight_decay"),
 }
@@ -121,7 +157,7 @@ class Use:
 def write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return f"[{', '.join(map(write, value))}]" if isinstance(value, tuple) else str(value)
 
 
 def read(text: str) -> Any:
@@ -129,6 +165,10 @@ def read(text: str) -> Any:
         return tuple(read(v.strip()) for v in text[1:-1].split(","))
     if text in ("true", "false"):
         return text == "true"
+    if text in ("valid", "same", "causal", "nearest", "bilinear", "channel"):
+        return text
+    if re.fullmatch(r"\d+(x\d+)+", text):
+        return tuple(map(int, text.split("x")))
     if re.fullmatch(r"\d+", text):
         return int(text)
     return float(text[:-1]) / 100 if text.endswith("%") else float(text)
@@ -180,8 +220,9 @@ def layer_net(use: Use) -> Net:
     """A net that predicts the layer's value from x, and trains a dense layer behind it."""
     other = "other = x -> dense 6 name=other -> tanh\n" if use.word.operands else ""
     start = BEFORE.get(use.word.name, "")
+    given = "category(4)[6]" if use.word.ids else IMAGE if use.word.image else "f32[6]"
     chains = f"{other}value = x -> {start}{use.text}\noutput value\nvalue -> flatten -> dense 2 name=last"
-    return small(chains, given="category(4)[6]" if use.word.ids else "f32[6]")
+    return small(chains, given=given)
 
 
 def activation_net(use: Use) -> Net:
@@ -273,8 +314,9 @@ def numpy_step(
 ) -> float:
     """One step of the trainer's own."""
     given = extras(made, net, epoch=epoch, step=number, count=len(batch[0]))
-    loss, grads = made.loss_and_grads(p, *batch, **given)
+    loss, grads, *state = made.loss_and_grads(p, *batch, **given)
     update(made, p, moments, grads, number, epoch)
+    p.update(*state)
     return float(loss)
 
 

@@ -1,20 +1,26 @@
 """The primitives, one file a family; importing this package registers them all."""
 
 from . import (
+    augment,
     curves,
     elementwise,
     gradients,
     linear,
     losses,
+    norm,
     numbers,
+    pool,
     random,
     reduce,
+    resample,
     rows,
     scores,
     shape,
     special,
     stable,
 )
+from .augment import below, blank_at, crop_at, reverse
+from .conv import conv, conv_transpose, conv_weight_grad
 from .curves import erf, sigmoid, softplus, softsign, tanh
 from .elementwise import (
     absolute,
@@ -39,9 +45,12 @@ from .elementwise import (
 )
 from .linear import log_softmax, matmul, softmax
 from .losses import mcxent, softmax_mcxent, xent
+from .norm import batchnorm, batchnorm_predict, neighbours, normalize
 from .numbers import lookup, vector
+from .pool import avg_pool, max_pool, window_shares
 from .random import draw_binomial, draw_normal, draw_orthogonal, draw_truncated, draw_uniform, eye
 from .reduce import amin, argmax, argmin, mean, spread, total
+from .resample import averaging, crop, interpolation, upsample, weighted, zero_pad
 from .rows import gather, onehot, scatter_add
 from .shape import (
     arange,
@@ -62,6 +71,7 @@ from .shape import (
 from .special import rational_tanh
 from .stable import huber, log_softplus, logcosh, logsumexp, steady_exp
 from .stairs import stairs
+from .unfold import unfold
 
 __all__ = [
     "absolute",
@@ -69,11 +79,23 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "augment",
+    "averaging",
+    "avg_pool",
+    "batchnorm",
+    "batchnorm_predict",
+    "below",
+    "blank_at",
     "broadcast_like",
     "cast",
     "clip",
     "concat",
+    "conv",
+    "conv_transpose",
+    "conv_weight_grad",
     "cos",
+    "crop",
+    "crop_at",
     "curves",
     "draw_binomial",
     "draw_normal",
@@ -92,6 +114,7 @@ __all__ = [
     "gradients",
     "heaviside",
     "huber",
+    "interpolation",
     "less",
     "linear",
     "literal",
@@ -106,19 +129,26 @@ __all__ = [
     "losses",
     "mask",
     "matmul",
+    "max_pool",
     "maximum",
     "mcxent",
     "mean",
     "minimum",
+    "neighbours",
+    "norm",
+    "normalize",
     "numbers",
     "onehot",
     "permute",
     "pick",
+    "pool",
     "random",
     "rational_tanh",
     "reduce",
     "repeat",
+    "resample",
     "reshape",
+    "reverse",
     "rows",
     "scatter_add",
     "scores",
@@ -142,7 +172,12 @@ __all__ = [
     "tanh",
     "total",
     "transpose",
+    "unfold",
+    "upsample",
     "vector",
+    "weighted",
     "where",
+    "window_shares",
     "xent",
+    "zero_pad",
 ]

@@ -1,4 +1,7 @@
-"""Primitives that bring a weight back within what the spec asks of it; a norm is that of one output's weights."""
+"""Primitives that bring a weight back within what the spec asks of it.
+
+A norm is that of one output's weights: a column of a matrix, or, of more axes, what has one place on the first.
+"""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownParameterType=false, reportMissingParameterType=false
@@ -18,13 +21,15 @@ CASE = ("4,3",)
 
 
 def _norms_onnx(g: Any, eq: Equation, w: str) -> str:
-    axes = g.ints(range(eq.args[0].type.rank - 1))
+    rank = eq.args[0].type.rank
+    axes = g.ints(range(1, rank) if rank > 2 else (0,))
     return g.Sqrt(g.ReduceSum(g.Mul(w, w), axes, keepdims=1))
 
 
 def norms(w):
-    """Return the norm of the weights of each output, which is the last axis."""
-    return np.sqrt(np.square(w).sum(axis=tuple(range(w.ndim - 1)), keepdims=True))
+    """Return the norm of each column of a matrix, or of each filter of a convolution."""
+    axes = tuple(range(1, w.ndim)) if w.ndim > 2 else 0
+    return np.sqrt(np.square(w).sum(axis=axes, keepdims=True))
 
 
 def non_negative_kernel(w):

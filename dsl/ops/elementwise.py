@@ -47,7 +47,8 @@ def _absolute_domain(x: Domain) -> Domain:
     return replace(size, low=0.0, low_open=False) if x.low < 0 < x.high else size
 
 
-def _floor_domain(x: Domain) -> Domain:
+def floor_domain(x: Domain) -> Domain:
+    """Where the whole parts of numbers lie."""
     low, high = (v if math.isinf(v) else math.floor(v) for v in (x.low, x.high))
     # An open end that is whole itself is not reached from below.
     high -= x.high_open and high == x.high
@@ -135,7 +136,7 @@ absolute = define(
     grad=lambda b, g: (g * sign(b.args[0]),),
 )
 sign = define("sign", unary(lambda x: SIGNED_UNIT), numpy="np.sign(x)", onnx="Sign", cases=UNARY, grad=flat)
-floor = define("floor", unary(_floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, grad=flat)
+floor = define("floor", unary(floor_domain), numpy="np.floor(x)", onnx="Floor", cases=UNARY, grad=flat)
 heaviside = define(
     "heaviside",
     unary(lambda x: BINARY),

@@ -12,16 +12,22 @@ from ..ir import Equation, Tensor, define, elements
 from ..types import REAL, SIMPLEX, Domain, Type
 from .elementwise import exp
 from .reduce import total
-from .shape import transpose
+from .shape import permute, transpose
 
 
 def _matmul_type(a: Type, b: Type) -> Type:
-    assert a.rank == b.rank == 2 and a.shape[1] == b.shape[0], (a, b)
-    return Type(a.dtype, (a.shape[0], b.shape[1]), REAL)
+    assert a.rank == b.rank >= 2 and a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-2], (a, b)
+    return Type(a.dtype, (*a.shape[:-1], b.shape[-1]), REAL)
+
+
+def _turned(x: Tensor) -> Tensor:
+    """Each matrix transposed."""
+    axes = range(len(x.shape) - 2)
+    return permute(x, axes=(*axes, len(axes) + 1, len(axes))) if axes else transpose(x)
 
 
 def _matmul_flops(eq: Equation) -> int:
-    inner = eq.args[0].type.shape[1]
+    inner = eq.args[0].type.shape[-1]
     return 2 * elements(eq) * (inner if isinstance(inner, int) else 1)
 
 
@@ -31,8 +37,8 @@ matmul = define(
     numpy="a @ b",
     onnx="MatMul",
     flops=_matmul_flops,
-    cases=((("N,4", "4,3"), {}),),
-    grad=lambda b, g: (g @ transpose(b.args[1]), transpose(b.args[0]) @ g),
+    cases=((("N,4", "4,3"), {}), (("2,N,4", "2,4,3"), {})),
+    grad=lambda b, g: (g @ _turned(b.args[1]), _turned(b.args[0]) @ g),
 )
 
 

@@ -32,7 +32,7 @@ def _per_example(p: Type, y: Type) -> Type:
 
 def _mcxent_body(p: Tensor, y: Tensor) -> Tensor:
     logs = log(maximum(p, TINY))
-    return -total(mask(logs, one_hot(y, p.features)), axes=(len(p.shape) - 1,), keepdims=False)
+    return -total(mask(logs, one_hot(y, p.outputs)), axes=(len(p.shape) - 1,), keepdims=False)
 
 
 def mcxent_kernel(probs, y):

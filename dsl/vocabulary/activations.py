@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import ops
 from ..ir import Tensor
 from ..words import PositiveReal, WordError, activation, net
+from .axes import turned, turned_back
 
 
 @activation("identity", example="identity", aliases=("linear",))
@@ -169,7 +170,7 @@ def softmax(x: Tensor) -> Tensor:
     PyTorch: Softmax(dim=1).
     """
     _check_scores("softmax", x, "use sigmoid with xent for two classes, or give the layer before it one output a class")
-    return ops.softmax(x)
+    return turned_back(ops.softmax(turned(x)), x)
 
 
 @activation("logsoftmax", example="logsoftmax", aliases=("log_softmax",))
@@ -183,7 +184,7 @@ def logsoftmax(x: Tensor) -> Tensor:
     PyTorch: LogSoftmax(dim=1).
     """
     _check_scores("logsoftmax", x, "use logsigmoid for two classes, or give the layer before it one output a class")
-    return ops.log_softmax(x)
+    return turned_back(ops.log_softmax(turned(x)), x)
 
 
 def _check_scores(word: str, x: Tensor, help: str) -> None:
@@ -209,6 +210,6 @@ def glu(x: Tensor) -> Tensor:
     if odd:
         message = f"glu halves the features, but {net().previous} gives {x.features}"
         raise WordError("shape-mismatch", message, "give the layer before it an even number of outputs")
-    axis = len(x.shape) - 1
+    axis = x.axis
     gate = ops.sigmoid(ops.slice_axis(x, axis=axis, start=half, stop=2 * half)).named("gate")
     return ops.slice_axis(x, axis=axis, start=0, stop=half).named("gated") * gate

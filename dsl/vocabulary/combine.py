@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ops
 from ..ir import Tensor
-from ..types import NON_NEGATIVE, Type, show_shape
+from ..types import NON_NEGATIVE, Shape, Type, show_shape
 from ..words import WordError, layer
 from .layers import Eps, root
 
@@ -117,7 +119,7 @@ def dot(x: Tensor, other: Tensor) -> Tensor:
     PyTorch: torch.linalg.vecdot.
     """
     same_shape("dot", x.type, other.type)
-    return ops.total(x * other, axes=(len(x.shape) - 1,), keepdims=True)
+    return ops.total(x * other, axes=(x.axis,), keepdims=True)
 
 
 @layer("l2distance", gives="distance", example="l2distance other", aliases=("l2_distance",))
@@ -138,6 +140,21 @@ def l2distance(x: Tensor, other: Tensor, eps: Eps = 1e-8) -> Tensor:
     return distance.within(NON_NEGATIVE)
 
 
+def _common_axis(values: Sequence[Tensor]) -> int:
+    """The axis of features of values of one rank, of which some may not say where it is."""
+    known = {v.value.channels: v for v in values if v.value.channels is not None}
+    if len(known) > 1:
+        both = " and ".join(show_shape(v.shape) for v in values)
+        message = f"concat needs values whose features stand on one axis, but has {both}"
+        raise WordError("shape-mismatch", message, "put permute or flatten before concat")
+    return next(iter(known.values()), values[0]).axis
+
+
+def _others(x: Tensor, axis: int) -> Shape:
+    """The sizes of all axes but one."""
+    return x.shape[:axis] + x.shape[axis + 1 :]
+
+
 @layer("concat", gives="joined", example="concat other")
 def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
     """The current value and the named ones side by side, along the features.
@@ -149,14 +166,15 @@ def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
     PyTorch: torch.cat.
     """
     values = (x, other, *others)
-    if any(v.shape[:-1] != x.shape[:-1] for v in values):
+    axis = _common_axis(values)
+    if any(_others(v, axis) != _others(x, axis) for v in values):
         raise WordError(
             "shape-mismatch",
             "concat needs values that differ in their features alone, but has "
             + " and ".join(show_shape(v.shape) for v in values),
             "put flatten before concat",
         )
-    return ops.concat(*values, axis=len(x.shape) - 1)
+    return ops.concat(*values, axis=axis)
 
 
 @layer("stack", gives="stacked", example="stack other")

@@ -93,7 +93,7 @@ def mcxent(p: Tensor, y: Tensor, smoothing: Unit = 0.0, weights: Weights = None)
     PyTorch: NLLLoss(log(p)); after softmax CrossEntropyLoss(label_smoothing=s), whose mean divides by the weights' sum.
     """
     if y.type.dtype != "i64":
-        classes = p.features
+        classes = p.outputs
         y = ((1 - smoothing) * y + smoothing / classes).named("smooth") if smoothing else y
         return -_among_features(weighed(y * _log(p), weights))
     own = ops.mcxent(p, y)
@@ -102,7 +102,7 @@ def mcxent(p: Tensor, y: Tensor, smoothing: Unit = 0.0, weights: Weights = None)
     if not smoothing:
         return own
     spread = _among_features(weighed(_log(p).named("logs"), weights))
-    return (1 - smoothing) * own - smoothing / p.features * spread
+    return (1 - smoothing) * own - smoothing / p.outputs * spread
 
 
 @loss(

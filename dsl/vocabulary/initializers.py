@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import ops
 from ..ir import Tensor
+from ..types import count
 from ..words import Chance, Fresh, Init, NonNegative, Positive, Real, WordError, init
 
 
@@ -82,7 +83,7 @@ def identity(w: Fresh, gain: Real = 1.0) -> Tensor:
 
 @init("orthogonal", example="orthogonal")
 def orthogonal(w: Fresh, gain: Real = 1.0) -> Tensor:
-    """A random matrix with orthonormal rows or columns, times a gain.
+    """A random matrix with orthonormal rows or columns, times a gain; each filter of a convolution is a row.
 
     Formula: w = gain * q, where q is uniform among the matrices with q' q = 1 or q q' = 1
     Source: Saxe et al. 2013, Exact solutions to the nonlinear dynamics of learning in deep linear neural networks.
@@ -90,9 +91,10 @@ def orthogonal(w: Fresh, gain: Real = 1.0) -> Tensor:
     Keras: Orthogonal, gain = 1.
     PyTorch: orthogonal_, gain = 1.
     """
-    if len(w.shape) != 2:
+    if len(w.shape) < 2:
         raise WordError("bad-option", "orthogonal needs a matrix, and a bias is none", "use zeros for a bias")
-    return gain * w.builder.emit(ops.draw_orthogonal, key=w.name, shape=w.shape)
+    rows = w.builder.emit(ops.draw_orthogonal, key=w.name, shape=(w.shape[0], count(w.shape[1:])))
+    return gain * (rows if len(w.shape) == 2 else ops.reshape(rows, shape=w.shape))
 
 
 # Laws -----------------------------------------------------------------------------------------------------------------

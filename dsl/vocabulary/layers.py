@@ -8,6 +8,7 @@ from .. import ops
 from ..ir import Tensor
 from ..types import SIGNED_UNIT, show_shape
 from ..words import Flag, Initializer, Kind, Positive, Real, WordError, layer, net, weight
+from .axes import along
 from .fan_initializers import XAVIER
 from .initializers import ONES, ZEROS
 
@@ -56,8 +57,8 @@ def elementwise(x: Tensor, bias: Flag = True, init: Initializer = ONES, bias_ini
     Keras: has none.
     PyTorch: has none.
     """
-    z = x * weight("W", (x.features,), init)
-    return z + weight("b", (x.features,), bias_init) if bias else z
+    z = x * along(weight("W", (x.features,), init), x)
+    return z + along(weight("b", (x.features,), bias_init), x) if bias else z
 
 
 @layer("scale", gives="scaled", example="scale 0.5")
@@ -96,7 +97,7 @@ def l2normalize(x: Tensor, eps: Eps = 1e-12) -> Tensor:
     Keras: UnitNormalization.
     PyTorch: torch.nn.functional.normalize, eps = 1e-12.
     """
-    squares = ops.total(ops.square(x), axes=(len(x.shape) - 1,), keepdims=True)
+    squares = ops.total(ops.square(x), axes=(x.axis,), keepdims=True)
     return (x / root(squares, eps).named("length")).within(SIGNED_UNIT)
 
 

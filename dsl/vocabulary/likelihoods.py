@@ -74,11 +74,11 @@ def mixture_density(p: Tensor, y: Tensor, mixtures: Positive) -> Tensor:
     Keras: has none.
     PyTorch: has none; torch.distributions.MixtureSameFamily gives the density.
     """
-    size = y.features
+    size = y.outputs
     shares = ops.log_softmax(ops.slice_axis(p, axis=1, start=0, stop=mixtures)).named("shares")
     spans = ops.slice_axis(p, axis=1, start=mixtures, stop=2 * mixtures)
     spans = ops.maximum(spans, LEAST_LOG_DEVIATION).named("spans")
-    means = ops.slice_axis(p, axis=1, start=2 * mixtures, stop=p.features)
+    means = ops.slice_axis(p, axis=1, start=2 * mixtures, stop=p.outputs)
     means = ops.reshape(means, shape=(p.shape[0], mixtures, size)).named("means")
     gaps = (ops.expand_dims(y, axis=1) - means).named("gaps")
     distances = ops.total(ops.square(gaps), axes=(2,), keepdims=False).named("distances")

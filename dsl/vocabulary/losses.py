@@ -28,10 +28,10 @@ def weighed(x: Tensor, weights: tuple[float, ...] | None) -> Tensor:
 
 def listed(weights: tuple[float, ...], x: Tensor) -> Tensor:
     """The weights in the precision of x, whose outputs they must match in number."""
-    if len(weights) != x.features:
+    if len(weights) != x.outputs:
         raise WordError(
             "shape-mismatch",
-            f"there are {len(weights)} weights, but {x.features} outputs",
+            f"there are {len(weights)} weights, but {x.outputs} outputs",
             "list a number for each output",
         )
     return ops.vector(x, values=weights, name="").named("weights")

@@ -22,8 +22,8 @@ def top_k(p: Tensor, y: Tensor, k: Positive = 5) -> Tensor:
     Keras: TopKCategoricalAccuracy, k=5.
     PyTorch: has none.
     """
-    if k > p.features:
-        raise WordError("bad-option", f"top_k looks at {k} classes, but there are {p.features}", "make k smaller")
+    if k > p.outputs:
+        raise WordError("bad-option", f"top_k looks at {k} classes, but there are {p.outputs}", "make k smaller")
     return overall_mean(scores.top_k(p, y, k=k))
 
 

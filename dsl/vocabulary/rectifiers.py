@@ -8,6 +8,7 @@ from .. import ops
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Domain
 from ..words import Flag, Init, Initializer, NonNegative, PositiveReal, Real, activation, layer, weight
+from .axes import along
 from .initializers import filled
 
 
@@ -63,7 +64,7 @@ def prelu(x: Tensor, init: Initializer = QUARTER) -> Tensor:
     Keras: PReLU, whose slopes begin at 0.
     PyTorch: PReLU(features), init = 0.25.
     """
-    return ops.where(x > 0, x, weight("alpha", (x.features,), init) * x)
+    return ops.where(x > 0, x, along(weight("alpha", (x.features,), init), x) * x)
 
 
 @activation("thresholdedrelu", example="thresholdedrelu", aliases=("thresholded_relu",))
@@ -91,7 +92,7 @@ def crelu(x: Tensor) -> Tensor:
     PyTorch: has none.
     """
     above, below = ops.maximum(x, 0).named("above"), ops.maximum(-x, 0).named("below")
-    return ops.concat(above, below, axis=len(x.shape) - 1)
+    return ops.concat(above, below, axis=x.axis)
 
 
 @activation("elu", example="elu")

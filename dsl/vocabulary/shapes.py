@@ -8,6 +8,7 @@ from .. import ops
 from ..ir import Tensor
 from ..types import show_shape
 from ..words import Axes, Index, Positive, Sizes, WordError, layer, net
+from .axes import placed
 from .layers import need_features
 
 
@@ -61,7 +62,9 @@ def permute(x: Tensor, axes: Axes) -> Tensor:
         what = f"{net().previous} gives {show_shape(x.shape)}"
         message = f"permute names each axis once, and {what}, whose axes are {list(range(rank))}"
         raise WordError("bad-option", message, f"as in permute {list(reversed(range(rank)))}")
-    return ops.permute(x, axes=(0, *(axis + 1 for axis in axes)))
+    turned = ops.permute(x, axes=(0, *(axis + 1 for axis in axes)))
+    now = 1 + axes.index(x.axis - 1)
+    return placed(turned, now == 1) if now in (1, rank) else turned
 
 
 @layer("repeat_vector", gives="repeated", example="repeat_vector 3")
@@ -111,7 +114,7 @@ def subset(x: Tensor, first: Index, last: Index) -> Tensor:
     if not first <= last < x.features:
         message = f"subset takes features {first} to {last}, but {net().previous} gives {show_shape(x.shape)}"
         raise WordError("bad-option", message, f"features go from 0 to {x.features - 1}, the first before the last")
-    return ops.slice_axis(x, axis=len(x.shape) - 1, start=first, stop=last + 1)
+    return ops.slice_axis(x, axis=x.axis, start=first, stop=last + 1)
 
 
 @layer("split", gives="part", example="split 2 1")
@@ -129,4 +132,4 @@ def split(x: Tensor, parts: Positive, part: Index) -> Tensor:
         message = f"split takes part {part} of {parts}, but {net().previous} gives {show_shape(x.shape)}"
         help = f"parts go from 0 to {parts - 1}" if not left else "the number of features is a multiple of the parts"
         raise WordError("bad-option", message, help)
-    return ops.slice_axis(x, axis=len(x.shape) - 1, start=part * size, stop=(part + 1) * size)
+    return ops.slice_axis(x, axis=x.axis, start=part * size, stop=(part + 1) * size)

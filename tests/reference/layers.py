@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import augment, conv, images, norms
 from .numbers import Array, each, mean
 from .ops import matmul
 
@@ -18,16 +19,29 @@ def _dense(x: Array, p: dict[str, Array], units: int, bias: bool = True, **start
     return each(lambda a, b: a + b)(z, p["b"]) if bias else z
 
 
-def _standardize(x: Array, p: dict[str, Array]) -> Array:
-    columns = [x[:, j].tolist() for j in range(x.shape[1])]
-    deviations = [math.sqrt(mean((v - mean(c)) ** 2 for v in c)) or 1.0 for c in columns]
-    return np.array([[(v - mean(c)) / d for v, c, d in zip(r, columns, deviations, strict=True)] for r in x.tolist()])
+def _columns(x: Array, per: str) -> list[list[float]]:
+    """The numbers over which statistics are taken, for each that there is of them."""
+    if per == "channel" and x.ndim > 2:
+        return [x[:, j].ravel().tolist() for j in range(x.shape[1])]
+    return [x[(slice(None), *at)].tolist() for at in np.ndindex(x.shape[1:])]
 
 
-def _rescale(x: Array, p: dict[str, Array]) -> Array:
-    columns = [x[:, j].tolist() for j in range(x.shape[1])]
-    widths = [max(c) - min(c) or 1.0 for c in columns]
-    return np.array([[(v - min(c)) / w for v, c, w in zip(r, columns, widths, strict=True)] for r in x.tolist()])
+def _by_column(x: Array, per: str, of: Callable[[list[float], float], float]) -> Array:
+    columns = _columns(x, per)
+    place = np.arange(x[0].size).reshape(x.shape[1:]) * len(columns) // x[0].size
+    return np.array([[of(columns[j], v) for j, v in zip(place.flat, r.flat, strict=True)] for r in x]).reshape(x.shape)
+
+
+def standardized(x: Array, p: Any = None, other: Any = None, per: str = "element") -> Array:
+    def of(column: list[float], v: float) -> float:
+        middle = mean(column)
+        return (v - middle) / (math.sqrt(mean((u - middle) ** 2 for u in column)) or 1.0)
+
+    return _by_column(x, per, of)
+
+
+def rescaled(x: Array, p: Any = None, other: Any = None, per: str = "element") -> Array:
+    return _by_column(x, per, lambda column, v: (v - min(column)) / (max(column) - min(column) or 1.0))
 
 
 def _scaled(x: Array, p: dict[str, Array], bias: bool = True, **starts: Any) -> Array:
@@ -50,6 +64,10 @@ def _distance(x: Array, other: Array, eps: float = 1e-8) -> Array:
 
 # From x (N, 6), the layer's weights by letter, and the value `other`, to what the model predicts.
 LAYERS: dict[str, Callable[..., Array]] = {
+    **norms.LAYERS,
+    **augment.LAYERS,
+    **images.LAYERS,
+    **conv.LAYERS,
     "dense": lambda x, p, other, **o: _dense(x, p, **o),
     "flatten": lambda x, p, other: x,
     "reshape": lambda x, p, other, shape: np.array(x.ravel().tolist()).reshape(len(x), *shape),
@@ -70,8 +88,8 @@ LAYERS: dict[str, Callable[..., Array]] = {
     "alpha_dropout": lambda x, p, other, rate: x,
     "gaussian_dropout": lambda x, p, other, rate: x,
     "gaussian_noise": lambda x, p, other, deviation: x,
-    "standardize": lambda x, p, other: _standardize(x, p),
-    "rescale": lambda x, p, other: _rescale(x, p),
+    "standardize": standardized,
+    "rescale": rescaled,
     "onehot": lambda x, p, other: np.array([[[float(i == j) for j in range(4)] for i in r] for r in x.tolist()]),
     "embedding": lambda x, p, other, units, init=None: np.array([[p["W"][i].tolist() for i in r] for r in x.tolist()]),
     "add": lambda x, p, other: x + other,

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from . import augment, images, norms
 from . import metrics as scores
+from .conv import conv, conv_input_grad, conv_transpose, conv_weight_grad, turned, unfold, unfold_grad
 from .numbers import Array, binary_entropy, each, erf, log_softmax, mean, reduced, rows, sigmoid, softmax, tanh
 
 
 def matmul(a: Array, b: Array) -> Array:
+    if a.ndim > 2:
+        return np.array([matmul(one, other) for one, other in zip(a, b, strict=True)])
     return np.array([[math.fsum(x * y for x, y in zip(r, c, strict=True)) for c in b.T] for r in a])
 
 
@@ -28,7 +32,9 @@ def norm_of(arrays: Iterable[Array]) -> float:
 
 
 def scaled_columns(w: Array, wanted: Callable[[float], float]) -> Array:
-    """A weight with the norm that is wanted of each column of what belongs to one output."""
+    """A weight with the norm that is wanted of each column of a matrix, or of each filter of a convolution."""
+    if w.ndim > 2:
+        return np.array([f * (wanted(norm_of([f])) / norm_of([f])) for f in w])
     flat = w.reshape(-1, w.shape[-1])
     columns = [np.array(column.tolist()) * wanted(norm_of([column])) / norm_of([column]) for column in flat.T]
     return np.stack(columns, axis=1).reshape(w.shape)
@@ -73,6 +79,9 @@ def rational_tanh(x: float) -> float:
 
 
 OPS: dict[str, Callable[..., Any]] = {
+    **augment.OPS,
+    **images.OPS,
+    **norms.OPS,
     "neg": each(lambda x: 0.0 - x),
     "exp": each(math.exp),
     "expm1": each(lambda x: 2 * math.sinh(x / 2) * math.exp(x / 2)),
@@ -128,6 +137,13 @@ OPS: dict[str, Callable[..., Any]] = {
     "min_max_norm": lambda w, low, high: scaled_columns(w, lambda norm: min(max(norm, low), high)),
     "unit_norm": lambda w: scaled_columns(w, lambda norm: 1.0),
     "matmul": matmul,
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "conv_weight_grad": conv_weight_grad,
+    "conv_input_grad": conv_input_grad,
+    "turned": turned,
+    "unfold": unfold,
+    "unfold_grad": unfold_grad,
     "softmax": rows(softmax),
     "log_softmax": rows(log_softmax),
     "mcxent": rows(lambda p, label: -math.log(p[label])),

@@ -1,0 +1,75 @@
+"""The function `init` of the page; the weights of blocks that a net repeats are drawn by functions of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..dsl.prune import prune
+from ..dsl.section import Use
+from .forms import Parameter, arguments, form, generalised, parameters
+from .functions import Functions
+from .repeats import arrays
+from .spelling import WIDTH, quote, wrap
+
+
+class InitPage:
+    """Prints `init`, and for each form of a repeated block the function that it calls."""
+
+    def __init__(self, page: Functions):
+        self.page, self.program = page, page.net.programs["init"]
+
+    def parts(self) -> dict[str, str]:
+        """What the template sets into the page: the functions of blocks, and the body of `init`."""
+        texts = {use: self._text_of(use, own) for use, own in arrays(self.page.net).items() if own}
+        forms: dict[str, list[Use]] = {}
+        for use, text in texts.items():
+            forms.setdefault(form(text), []).append(use)
+        functions: list[str] = []
+        calls: dict[str, str] = {}
+        for uses in forms.values():
+            given = parameters([texts[use] for use in uses]) if len(uses) > 1 else None
+            if given is None:
+                continue
+            name = self.page.own_name(f"{uses[0].block}_init")
+            functions.append(_function(name, uses[0].block, texts[uses[0]], given))
+            for use in uses:
+                values = ["seed", quote(use.path[0]), *arguments(texts[use], given)]
+                call = f"        **{name}({', '.join(values)}),"
+                calls |= dict.fromkeys(arrays(self.page.net)[use].values(), call)
+        return {"init_blocks": "\n\n\n".join(functions), "init": self._body(calls)}
+
+    def _body(self, calls: dict[str, str]) -> str:
+        lines, entries = self._printed([n for n in self.program.results if n not in calls], 8)
+        entries |= calls
+        entries = dict.fromkeys(entries[name] for name in self.program.results)
+        cast = "    return {name: value.astype(np.float32) for name, value in p.items()}"
+        return "\n".join([*lines, "    p = {", *entries, "    }", cast])
+
+    def _text_of(self, use: Use, own: dict[str, str]) -> str:
+        """The body of the function of a use, with the names of its arrays as they are within."""
+        lines, entries = self._printed([*own.values()], 8)
+        text = "\n".join([*lines, "    return {", *entries.values(), "    }"])
+        return re.sub(rf'"{use.path[0]}_(\w+)"', r'f"{name}_\1"', text).replace(f"{use.path[0]}_", "")
+
+    def _printed(self, names: Sequence[str], indent: int) -> tuple[list[str], dict[str, str]]:
+        """Assignments, and the entry of each array."""
+        program = self.program
+        body, _ = self.page.body(prune(replace(program, results={name: program.results[name] for name in names})))
+        statements = body.statements()
+        self.page.kernels |= body.kernels
+
+        def entry(name: str) -> str:
+            return f"{' ' * indent}{quote(name)}: {body.final(name)},"
+
+        for name in names:
+            if len(entry(name)) > WIDTH:
+                statements += body.name_final(name)
+        return [statement.lines(body.indent) for statement in statements], {name: entry(name) for name in names}
+
+
+def _function(name: str, block: str, text: str, given: list[Parameter]) -> str:
+    own = ["seed", "name", *(each.name for each in given)]
+    doc = f'    """Return the first weights and state of a block {block}."""'
+    return "\n".join([*wrap(f"def {name}(", own, "):"), doc, generalised(text, given)])

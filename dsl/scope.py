@@ -1,0 +1,97 @@
+"""What the arguments of a spec may name, where their faults are reported, and one argument on its way to a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .constants import NOTHING, Constant, NotConstantError, evaluate
+from .diagnostics import Report
+from .source import Place
+from .syntax import Boolean, Call, Expr, Items, Name, Number, Text, Window
+from .words import Option, Word, find, names
+
+
+@dataclass
+class Scope:
+    """What the arguments of a spec may name, and where their faults are reported."""
+
+    constants: Mapping[str, Constant | None]
+    report: Report
+    folder: str | None = None
+    # What each name is that is no constant.
+    declared: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    # The words that the spec itself defines, by kind and name.
+    words: dict[tuple[str, str], Word] = field(default_factory=lambda: {})
+
+    def find(self, kind: str, name: str) -> Word | None:
+        """The word of a kind: the spec's own, or the vocabulary's."""
+        return self.words.get((kind, name)) or find(kind, name)
+
+    def linked(self, name: str) -> Word | None:
+        """The layer or activation of a name: the spec's own, whichever it is, or the vocabulary's."""
+        own = self.words.get(("layer", name)) or self.words.get(("activation", name))
+        return own or find("layer", name) or find("activation", name)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all words of a kind, the spec's own first."""
+        return [*dict.fromkeys([*(name for k, name in self.words if k == kind), *names(kind)])]
+
+    def number(self, expr: Expr) -> Constant:
+        """The value of a constant expression."""
+        return evaluate(expr, self.constants, self.report, self.declared)
+
+    def fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:
+        """Report an error and return what to raise."""
+        self.report.error(code, message, place, help)
+        return NotConstantError()
+
+
+@dataclass(frozen=True)
+class Use:
+    """An expression that stands for an option of a word or a sentence, the subject."""
+
+    option: Option
+    expr: Expr
+    subject: str
+    scope: Scope
+
+    def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
+        """Report that the option takes no such value; return what to raise."""
+        found = found or _found(self.expr, self.scope.constants)
+        message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
+        return self.scope.fail("bad-option", message, self.expr.place, help)
+
+    def constant(self) -> Constant:
+        """The value of the expression."""
+        if isinstance(self.expr, Call):
+            raise self.fail()
+        return self.scope.number(self.expr)
+
+
+def _found(expr: Expr, constants: Mapping[str, Constant | None]) -> str:
+    if isinstance(expr, Name) and expr.id in constants:
+        value = constants[expr.id]
+        return f"{expr.id} is {str(value).lower() if isinstance(value, bool) else repr(value)}"
+    return f"this is {described(expr)}"
+
+
+def described(expr: Expr) -> str:
+    """An expression as a message names it."""
+    match expr:
+        case Number():
+            return expr.text
+        case Text():
+            return "a string"
+        case Name():
+            return f"the name {expr.id}"
+        case Call():
+            return f"the call {expr.word}(...)"
+        case Items():
+            return "a list"
+        case Window():
+            return f"the window {'x'.join(map(str, expr.sizes))}"
+        case Boolean():
+            return str(expr.value).lower()
+        case _:
+            return "an expression"

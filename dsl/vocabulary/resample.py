@@ -1,0 +1,128 @@
+"""Layers that give images another size: repeated or interpolated pixels, margins, and pixels as channels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from .. import ops
+from ..ir import Tensor
+from ..ops.pool import Margins, Sizes
+from ..types import show_shape
+from ..words import Kind, Positive, Window, WordError, layer, net
+from .axes import placed
+from .windows import channels_of, each, image_axes, show_pad
+
+Mode = Annotated[str, Kind("choice", "nearest or bilinear")]
+Around = Annotated[Margins, Kind("pads", "whole numbers of at least 0, as 1, [1, 2] or [[0, 1], [0, 1]]", 0)]
+
+
+def along_axes(x: Tensor, axes: Sizes, wanted: Sizes, shares: Any) -> Tensor:
+    """The image in another size, each pixel a mean of given ones: along one axis after the other."""
+    y = x
+    for axis, sizes in enumerate(zip(axes, wanted, strict=True), 2):
+        if sizes[0] != sizes[1]:
+            y = ops.weighted(y, shares(x, given=sizes[0], wanted=sizes[1]).named("shares"), axis=axis)
+    return placed(y.within(x.type.domain.interval), True) if y is not x else x
+
+
+@layer("upsample", gives="grown", example="upsample 2", image=True)
+def upsample(x: Tensor, factor: Window, mode: Mode = "nearest") -> Tensor:
+    """Each pixel several times along each axis, or values between the middles of the pixels around.
+
+    bilinear interpolates along each axis, so linearly over one and trilinearly over three; beyond the middles of the
+    outermost pixels it keeps their values.
+
+    Formula: f(x)[i] = x[floor(i / factor)], or for bilinear x at (i + 1/2) / factor - 1/2, along each axis
+    Source: definition.
+    Deeplearning4j: Upsampling1D, Upsampling2D and Upsampling3D, which repeat pixels.
+    Keras: UpSampling1D, 2D and 3D; interpolation="bilinear" is of 2D alone.
+    PyTorch: Upsample(scale_factor=factor), with mode linear, bilinear or trilinear and align_corners=False.
+    """
+    axes = image_axes(x, "upsample")
+    factors = each(factor, axes, "upsample", "factor")
+    if max(factors) == 1:
+        return x
+    if mode == "nearest":
+        return placed(ops.upsample(x, factors=factors), True)
+    return along_axes(x, axes, tuple(n * f for n, f in zip(axes, factors, strict=True)), ops.interpolation)
+
+
+@layer("zeropad", gives="padded", example="zeropad 1", image=True, aliases=("zero_padding",))
+def zeropad(x: Tensor, margin: Around) -> Tensor:
+    """Zeros around the image: as many on all sides, by axis, or before and behind each axis.
+
+    Formula: f(x)[i] = x[i - before], and 0 where x has no such pixel
+    Source: definition.
+    Deeplearning4j: ZeroPadding1DLayer, ZeroPaddingLayer and ZeroPadding3DLayer.
+    Keras: ZeroPadding1D, 2D and 3D.
+    PyTorch: ZeroPad1d, 2d and 3d, which name the last axis first.
+    """
+    pad = each(margin, image_axes(x, "zeropad"), "zeropad", "margin")
+    return placed(ops.zero_pad(x, pad=pad), True) if any(map(any, pad)) else x
+
+
+@layer("crop", gives="cropped", example="crop 1", image=True, aliases=("cropping",))
+def crop(x: Tensor, margin: Around) -> Tensor:
+    """The image without a margin: as much on all sides, by axis, or before and behind each axis.
+
+    Formula: f(x)[i] = x[i + before]
+    Source: definition.
+    Deeplearning4j: Cropping1D, Cropping2D and Cropping3D.
+    Keras: Cropping1D, 2D and 3D.
+    PyTorch: torch.nn.functional.pad with negative numbers.
+    """
+    axes = image_axes(x, "crop")
+    pad = each(margin, axes, "crop", "margin")
+    if any(n <= sum(p) for n, p in zip(axes, pad, strict=True)):
+        message = f"crop takes {show_pad(pad)} off each side, but {net().previous} gives {show_shape(x.shape)}"
+        raise WordError("shape-mismatch", message, "leave at least one pixel along each axis")
+    return placed(ops.crop(x, pad=pad), True) if any(map(any, pad)) else x
+
+
+@layer("space_to_depth", gives="packed", example="space_to_depth 2", image=True, aliases=("pixel_unshuffle",))
+def space_to_depth(x: Tensor, block: Positive) -> Tensor:
+    """The pixels of each block of an image as channels: the channels of x stay together, each with its block in order.
+
+    Formula: f(x)[c * block^2 + a * block + b, i, j] = x[c, i * block + a, j * block + b]
+    Source: Shi et al. 2016, Real-time single image and video super-resolution (its inverse).
+    Deeplearning4j: SpaceToDepthLayer, in whose result the place in a block varies first, then the channel.
+    Keras: has none.
+    PyTorch: PixelUnshuffle.
+    """
+    axes = image_axes(x, "space_to_depth")
+    if any(n % block for n in axes):
+        message = f"space_to_depth makes blocks of {block}, but {net().previous} gives {show_shape(x.shape)}"
+        raise WordError("shape-mismatch", message, f"each axis behind the channels is a multiple of {block}")
+    if block == 1:
+        return x
+    few, many = tuple(n // block for n in axes), range(len(axes))
+    # (N, C, h, block, w, block) to (N, C, block, block, h, w)
+    apart = ops.reshape(x, shape=(*x.shape[:2], *(size for n in few for size in (n, block))))
+    turned = ops.permute(apart, axes=(0, 1, *(3 + 2 * axis for axis in many), *(2 + 2 * axis for axis in many)))
+    return placed(ops.reshape(turned, shape=(x.shape[0], channels_of(x) * block ** len(axes), *few)), True)
+
+
+@layer("depth_to_space", gives="unpacked", example="depth_to_space 2", image=True, aliases=("pixel_shuffle",))
+def depth_to_space(x: Tensor, block: Positive) -> Tensor:
+    """Channels as the pixels of blocks: the inverse of space_to_depth.
+
+    Formula: f(x)[c, i * block + a, j * block + b] = x[c * block^2 + a * block + b, i, j]
+    Source: Shi et al. 2016, Real-time single image and video super-resolution.
+    Deeplearning4j: has no layer of it.
+    Keras: has none.
+    PyTorch: PixelShuffle.
+    """
+    axes = image_axes(x, "depth_to_space")
+    channels, left = divmod(channels_of(x), block ** len(axes))
+    if left:
+        message = f"depth_to_space makes blocks of {block ** len(axes)} channels, but {net().previous} gives"
+        message += f" {show_shape(x.shape)}"
+        raise WordError("shape-mismatch", message, f"the channels are a multiple of {block ** len(axes)}")
+    if block == 1:
+        return x
+    many = range(len(axes))
+    # (N, C, block, block, h, w) to (N, C, h, block, w, block)
+    apart = ops.reshape(x, shape=(x.shape[0], channels, *[block] * len(axes), *axes))
+    pairs = [place for axis in many for place in (2 + len(axes) + axis, 2 + axis)]
+    turned = ops.permute(apart, axes=(0, 1, *pairs))
+    return placed(ops.reshape(turned, shape=(x.shape[0], channels, *(n * block for n in axes))), True)

@@ -1,0 +1,98 @@
+"""What words over images share: where their axes are, and windows, strides and margins with a size for each of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..ir import Tensor
+from ..ops.pool import Margins, Sizes, reach
+from ..types import show_shape
+from ..words import Padding, WordError, net
+
+# An image has one to three axes behind its channels.
+MOST = 3
+
+
+def image_axes(x: Tensor, word: str) -> Sizes:
+    """The sizes of the axes behind the channels; WordError unless the channels come first."""
+    sizes, gives = x.shape[1:], f"{net().previous} gives {show_shape(x.shape)}"
+    if len(sizes) == 1:
+        message = f"{word} needs channels and one to {MOST} axes behind them, but {gives}"
+        raise WordError(
+            "shape-mismatch", message, f"put reshape before {word}, as in reshape {_image(math.prod(_fixed(sizes)))}"
+        )
+    if x.value.channels is False or len(_fixed(sizes)) < len(sizes):
+        message = f"{word} needs channels first, but {gives}, whose features stand on the last axis"
+        order = [len(sizes) - 1, *range(len(sizes) - 1)]
+        raise WordError("shape-mismatch", message, f"put permute {order} before {word}")
+    if len(sizes) > MOST + 1:
+        message = f"{word} takes at most {MOST} axes behind the channels, but {gives}"
+        raise WordError("shape-mismatch", message, f"put reshape before {word}")
+    return _fixed(sizes[1:])
+
+
+def channels_of(x: Tensor) -> int:
+    """The number of channels of an image."""
+    (channels,) = _fixed(x.shape[1:2])
+    return channels
+
+
+def _fixed(sizes: tuple[Any, ...]) -> Sizes:
+    return tuple(size for size in sizes if isinstance(size, int))
+
+
+def _image(pixels: int) -> list[int]:
+    """The shape of an image of so many pixels that is as square as can be."""
+    height = next(n for n in range(math.isqrt(pixels), 0, -1) if pixels % n == 0)
+    return [1, height, pixels // height] if height > 1 else [1, pixels]
+
+
+def each(sizes: tuple[Any, ...], axes: Sizes, word: str, option: str) -> tuple[Any, ...]:
+    """One of an option's sizes for each axis."""
+    if len(sizes) == 1:
+        return sizes * len(axes)
+    if len(sizes) != len(axes):
+        behind = f"{len(axes)} axes" if len(axes) > 1 else "one axis"
+        message = (
+            f"{option} of {word} is given for {len(sizes)} axes, but {net().previous} has {behind} behind its channels"
+        )
+        many = f"{len(axes)} numbers, or one for all" if len(axes) > 1 else "one number"
+        raise WordError("bad-option", message, f"give it {many}")
+    return sizes
+
+
+def margins(pad: Padding, axes: Sizes, size: Sizes, stride: Sizes, word: str) -> Margins:
+    """What is added before and behind each axis; `same` lets a window begin at every stride-th pixel."""
+    if pad == "valid":
+        return ((0, 0),) * len(axes)
+    if not isinstance(pad, str):
+        return each(pad, axes, word, "pad")
+    added = [max(0, ((n - 1) // s) * s + k - n) for n, k, s in zip(axes, size, stride, strict=True)]
+    return tuple((total // 2, total - total // 2) for total in added)
+
+
+def need_room(axes: Sizes, size: Sizes, stride: Sizes, pad: Margins, word: str) -> None:
+    """WordError where a window is larger than the image with its margins, or could lie on a margin alone."""
+    if min(reach(axes, size, stride, pad)) < 1:
+        around = f" with pad={show_pad(pad)}" if any(map(any, pad)) else ""
+        message = (
+            f"{word}'s window {window_text(size)} is larger than the {window_text(axes)} of {net().previous}{around}"
+        )
+        raise WordError("shape-mismatch", message, "make the window smaller, or let pad=same add what is missing")
+    if any(k <= max(p) for k, p in zip(size, pad, strict=True)):
+        message = f"pad of {word} adds {show_pad(pad)}, and a window {window_text(size)} could see nothing else"
+        raise WordError("bad-option", message, "pad with less than the window on each side")
+
+
+def window_text(sizes: Sizes) -> str:
+    """Sizes as a spec writes a window."""
+    return "x".join(map(str, sizes))
+
+
+def show_pad(pad: Margins) -> str:
+    """Margins as a spec writes them."""
+    if all(before == behind for before, behind in pad):
+        found = [before for before, _ in pad]
+        return str(found[0]) if len(set(found)) == 1 else str(found)
+    return str([list(p) for p in pad])

@@ -1,0 +1,127 @@
+"""Blocks as functions of the page: they compute what the page without them does, and stand there once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import batch, extras, module, weights
+from netc.codegen import to_numpy
+from netc.codegen.block_page import BlockPage
+from netc.dsl import Net, load_text
+
+HEAD = "net deep\ninput x: f32[6]\ninput p: f32[3]\ntarget y: class(3)\n"
+TAIL = "dense 3 -> softmax\nloss mcxent\nupdater adam\n"
+RESIDUAL = """
+def block residual(units) {
+    skip = in
+    in -> dense units -> relu -> dense units -> add skip -> relu
+}
+"""
+
+# What stands between the head and the tail, and the functions that the page has for it.
+CASES: dict[str, tuple[str, list[str]]] = {
+    "alike": (
+        RESIDUAL + "x -> concat p -> dense 6\nresidual 6\nresidual 6\n",
+        ["residual_predict", "residual", "residual_grad"],
+    ),
+    "of other widths": (
+        RESIDUAL + "x -> concat p -> dense 9 -> residual 9\ndense 4\nresidual 4\n",
+        ["residual_predict", "residual", "residual_grad"],
+    ),
+    # The first use has no gradient to give to its input, so it is another function, which one use has not.
+    "on the inputs": (RESIDUAL + "x -> concat p -> residual 9\nresidual 9\n", ["residual_predict"]),
+    "used once": (RESIDUAL + "x -> concat p -> residual 9\n", []),
+    "two forms": (
+        "def block unit(n, wide=false) {\n  if wide { in -> dense n -> tanh }\n  dense n -> relu\n}\n"
+        "x -> concat p -> dense 4\nunit 4\nunit 5 wide=true\nunit 4\nunit 3 wide=true\n",
+        ["unit_predict", "unit_predict_2", "unit", "unit_grad", "unit_2", "unit_2_grad"],
+    ),
+    "in one another": (
+        RESIDUAL
+        + "def block stage(n) {\n  dense n\n  repeat 2 { residual n }\n}\n"
+        + "x -> concat p -> dense 4 -> stage 4 -> stage 5\n",
+        [f"{name}{end}" for end in ("_predict",) for name in ("residual", "stage")]
+        + [f"{name}{end}" for name in ("residual", "stage") for end in ("", "_grad")],
+    ),
+    "dropout, l2 and a frozen layer": (
+        "def block unit(n) {\n  in -> dense n l2=0.1 l1=0.01 -> dropout 30% -> dense n frozen=true -> tanh\n}\n"
+        "x -> concat p -> dense 4 -> unit 4 -> unit 5\n",
+        ["unit_predict", "unit", "unit_grad"],
+    ),
+    "seen again later": (
+        RESIDUAL + "a = x -> concat p -> dense 6 -> residual 6\nb = residual 6\nb -> add a -> residual 6 -> concat b\n",
+        ["residual_predict", "residual", "residual_grad"],
+    ),
+    "at the input": (
+        "def block unit(n) {\n  in -> dense n -> tanh\n}\na = x -> unit 4\nb = p -> unit 4\na -> add b -> unit 3\n",
+        ["unit_predict", "unit", "unit_grad"],
+    ),
+    "named as the page's own": (
+        "def block train(n) {\n  in -> dense n -> tanh\n}\nx -> concat p -> dense 4 -> train 4 -> train 5\n",
+        ["train_predict", "train_2", "train_2_grad"],
+    ),
+}
+
+
+def deep(name: str, more: str = "") -> Net:
+    return load_text(HEAD + CASES[name][0] + TAIL + more)
+
+
+def without_functions(net: Net, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockPage, "folded", lambda self, program: program)
+        return module(net)
+
+
+def functions(text: str) -> list[str]:
+    return re.findall(r"^def (\w+)\(p, name", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_page_has_each_function_once(name: str):
+    assert sorted(functions(to_numpy(deep(name)))) == sorted(CASES[name][1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_functions_compute_what_the_flat_page_does(name: str, monkeypatch: pytest.MonkeyPatch):
+    net = deep(name)
+    made, flat = module(net), without_functions(net, monkeypatch)
+    rng = np.random.default_rng(1)
+    inputs, targets = batch(net, rng)
+    p = weights(made, net, rng, inputs)
+    more = extras(made, net)
+    assert np.array_equal(made.predict(p, *inputs), flat.predict(p, *inputs))
+    loss, grads = made.loss_and_grads(p, *inputs, *targets, **more)
+    expected, others = flat.loss_and_grads(p, *inputs, *targets, **more)
+    assert loss == expected and list(grads) == list(others) == list(net.trained)
+    for each, gradient in grads.items():
+        assert np.array_equal(gradient, others[each]), each
+
+
+def test_with_a_bound_the_page_is_flat_on_the_way_back():
+    text = to_numpy(deep("alike", "train clip_norm=1\n"))
+    assert functions(text) == ["residual_predict"]
+
+
+def test_the_page_grows_by_lines_of_calls_alone():
+    def lines(count: int) -> int:
+        text = HEAD + RESIDUAL + "x -> concat p -> dense 6\n" + f"repeat {count} {{ residual 6 }}\n" + TAIL
+        return len(to_numpy(load_text(text)).splitlines())
+
+    # Three calls with their headings, of two lines or three, four weights in init, a row of `W` and `b`, two layers.
+    assert (lines(20) - lines(10)) / 10 <= 20
+
+
+def test_ruff(tmp_path: Path):
+    for name in CASES:
+        (tmp_path / f"{name.replace(' ', '_').replace(',', '')}.py").write_text(to_numpy(deep(name)))
+    for command in (["check"], ["format", "--check"]):
+        run = [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)]
+        done = subprocess.run(run, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
