@@ -7,7 +7,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from .differences import FAINT
 
 # Where float32 errs by more than this share of a gradient's element, not even its first digit is known.
 UNKNOWN = 0.1
+
+# Where a step jumps, or divides by next to nothing, a gradient off by so much of its largest element, some times what
+# float32 errs by, moves a weight otherwise by so much of its largest move.
+OFF, JUMP = 1e-6, 3e-4
 
 # The value of a loss and its gradients, before anything bounds them.
 Seen = tuple[Array, Arrays]
@@ -42,9 +46,27 @@ def rounding(exact: list[Seen], *single: list[Seen], coupled: Iterable[str] = ()
     return found
 
 
+def jumping(step: Callable[[Arrays], Arrays], p: Arrays, grads: Arrays) -> dict[str, Array]:
+    """Which elements of weights a step moves quite otherwise for a gradient that is a little off, where some are.
+
+    `step` gives the weights after a step with gradients. lion's sign jumps where a running mean and the gradient cancel
+    each other, and what is left is rounding.
+    """
+    off = {name: OFF * float(np.max(np.abs(g), initial=0.0)) for name, g in grads.items()}
+    less, mid, more = (step({name: g + sign * off[name] for name, g in grads.items()}) for sign in (-1, 0, 1))
+    found: dict[str, Array] = {}
+    for name in grads:
+        change = np.maximum(np.abs(more[name] - mid[name]), np.abs(less[name] - mid[name]))
+        jumps = change > JUMP * np.max(np.abs(mid[name] - p[name]), initial=0.0)
+        if jumps.any():
+            found[name] = jumps
+    return found
+
+
 def coupled(net: Net) -> set[str]:
-    """The weights whose updater reduces over their elements."""
-    return {name for loss in net.losses if _reduces(net.programs[loss.updater.key]) for name in loss.trained}
+    """The weights whose updater, or a constraint on their norm, looks at all their elements together."""
+    reduced = {name for loss in net.losses if _reduces(net.programs[loss.updater.key]) for name in loss.trained}
+    return reduced | {name for name, info in net.weights.items() if {*info.constraints} - {"non_negative"}}
 
 
 def _reduces(program: Program) -> bool:

@@ -11,7 +11,7 @@ from harness import small
 from netc.cli import sampling
 from netc.cli.differences import Ledger, Values
 from netc.cli.proof import prove
-from netc.cli.rounding import coupled, rounding
+from netc.cli.rounding import coupled, jumping, rounding
 from netc.cli.slopes import MOVES, Point, Slope, check, groups
 from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import load_text
@@ -172,6 +172,17 @@ def test_what_float32_does_not_know_of_a_gradient() -> None:
     assert rounding(exact, seen(1e-11, 0.5, 0.0, 3e-5), coupled=("W",))["W"].all()
     known = seen(0.0, 0.5, dtype=np.float64)
     assert rounding(known, seen(0.0, 0.5), seen(0.0, 0.5000001)) == {}
+
+
+def test_where_a_step_jumps() -> None:
+    p, grads = {"W": np.zeros(3)}, {"W": np.array([1.0, 1e-8, -0.3])}
+    by_sign = jumping(lambda g: {"W": -0.1 * np.sign(g["W"])}, p, grads)
+    assert by_sign["W"].tolist() == [False, True, False]
+    by_size = jumping(
+        lambda g: {"W": -0.1 * np.ones(3) / (np.abs(g["W"]) + 1e-8)}, p, {"W": np.array([1.0, 0.0, -0.3])}
+    )
+    assert by_size["W"].tolist() == [False, True, False]
+    assert jumping(lambda g: {"W": -0.1 * g["W"]}, p, grads) == {}
 
 
 def test_updaters_that_look_at_a_weight_as_a_whole() -> None:
