@@ -201,7 +201,7 @@ def with_weights(data: bytes, weights: Arrays) -> Callable[[Mapping[str, Array]]
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         # The session reads `values` where they lie, so they live as long as it does.
-        assert values
+        assert len(values) == len(weights)
         results = ort.guarded(lambda: session.run(None, dict(feeds)), "the model")
         return dict(zip(names, results, strict=True))
 

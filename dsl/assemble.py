@@ -139,6 +139,7 @@ class _Assembly:
         """The programs of the losses and of the metrics beside them, where the net trains."""
         values = dict(losses.values)
         for item in self.spec.metrics:
+            self.judged.builder.origin = (item.place,)
             try:
                 name, value = self.judged.metric(item)
             except NotConstantError:

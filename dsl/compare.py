@@ -124,7 +124,7 @@ class Comparison:
             value = word.function(p, y, **options)
         except WordError as error:
             raise self._fail(error.code, error.message, expr.place, error.help) from None
-        chosen = [str(options[a.key]) for a in keyed if a.key and isinstance(options[a.key], int)]
+        chosen = [f"{options[a.key]:g}" for a in keyed if a.key and isinstance(options[a.key], int | float)]
         return value, [*chosen, *(a.value.id for a in given if isinstance(a.value, Name))]
 
     def _decided(self, p: Tensor, y: Tensor, name: Expr | None, target: Field | None) -> Tensor:

@@ -53,6 +53,10 @@ class Losses:
     def _lower(self, loss: Loss, updater: Updater | None) -> None:
         name = loss.name or ""
         value = self._mean(self.seen, loss).named("loss")
+        if value.type.domain.low == value.type.domain.high:
+            message = f"{called(loss)} is always {value.type.domain.low:g}, so that nothing can be learned from it"
+            help = "is a factor in it 0? Give it another, or take the loss away"
+            raise self.spec.scope.fail("nothing-to-train", message, loss.value.place, help)
         moved = self._moved(loss, value)
         results = self._penalised(value, moved)
         key = keyed("loss", name)

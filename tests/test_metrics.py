@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import reference
 from harness import Array, module, small
+from netc.codegen import to_numpy
 from netc.dsl import SpecError
 from netc.dsl.words import WORDS
 from uses import TARGETS, Use, judged_net, uses
@@ -287,3 +291,31 @@ def test_scikit_learn_agrees_on_numbers():
 
 def test_targets_of_each_metric():
     assert {t for _, t in USES} == set(TARGETS)
+
+
+OWN = "def metric within(p, y, tol=0.5) = mean(where(abs(p - y) < tol, 1, 0))\n"
+
+
+def test_a_metric_s_name_has_its_numbers():
+    net = small(f"{OWN}dense 2", more="metric within(tol=0.1) within(tol=0.3) within")
+    assert set(net.programs["metrics"].results) == {"loss", "within_0.1", "within_0.3", "within"}
+
+
+def test_a_fault_of_an_own_metric_is_placed_at_its_use():
+    text = "def metric top(p, y) = batch_mean(p * y)\np = dense 2"
+    with pytest.raises(SpecError) as caught:
+        small(text, loss="mse(p, y)", more="metric top(p, y)")
+    (error,) = caught.value.diagnostics
+    assert [use.line for use in error.uses] == [8]
+
+
+def test_a_loss_that_is_always_zero_is_refused():
+    with pytest.raises(SpecError, match="the loss is always 0, so that nothing can be learned from it"):
+        small("p = dense 2", loss="0 * mse(p, y)")
+
+
+def test_several_losses_and_a_metric_without_validation_keep_the_style_of_the_page(tmp_path: Path):
+    page = tmp_path / "page.py"
+    page.write_text(to_numpy(small("p = dense 2", loss="a = mse(p, y)\nloss b = mae(p, y)", more="metric mae(p, y)")))
+    run = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", str(page)]
+    assert subprocess.run(run, capture_output=True).returncode == 0

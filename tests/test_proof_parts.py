@@ -212,3 +212,9 @@ def test_numbers_that_overflow_prove_nothing_and_are_no_fault() -> None:
     assert {"the loss is not finite", "it has no value that is finite"} <= {row.reason for row in proof.rows} | {
         slope.reason for slope in proof.slopes
     }
+
+
+def test_a_net_without_weights_is_proven() -> None:
+    net = load_text("net q\ninput x: f32[2, 4, 4]\nmaxpool 2x2\ntargets inference\n")
+    text = to_numpy(net)
+    assert prove(net, text, to_onnx(net, {}), None, {}, trained=False).ok

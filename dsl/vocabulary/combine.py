@@ -17,7 +17,7 @@ def same_shape(word: str, x: Type, y: Type) -> None:
         raise WordError(
             "shape-mismatch",
             f"{word} needs values of one shape, but has {show_shape(x.shape)} and {show_shape(y.shape)}",
-            "bring them to one shape, for example by a dense layer",
+            "bring them to one shape, for example by a dense layer, on images by conv or pooling",
         )
 
 
@@ -172,7 +172,7 @@ def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
             "shape-mismatch",
             "concat needs values that differ in their features alone, but has "
             + " and ".join(show_shape(v.shape) for v in values),
-            "put flatten before concat",
+            "bring their other axes to one size, on images by pad=same, crop or upsample, or put flatten before concat",
         )
     return ops.concat(*values, axis=axis)
 
