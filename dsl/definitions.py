@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .constants import NotConstantError
 from .declared import Names, a_kind
-from .library import Library
+from .libraries import Library
 from .scope import Scope
 from .source import Place
 from .syntax import Definition, Tree

@@ -14,7 +14,7 @@ from .declared import Names, a_kind
 from .definitions import Definitions, collect, where
 from .diagnostics import Report, did_you_mean, listed
 from .field_sentence import field_of
-from .library import Library, read_libraries
+from .libraries import Library, read_libraries
 from .net import Field
 from .scope import Scope
 from .source import Place

@@ -15,7 +15,7 @@ from netc.codegen import to_numpy
 from netc.codegen.about import digest
 from netc.codegen.onnx_file import metadata
 from netc.dsl import Source, SpecError, check, load, load_text
-from netc.dsl.library import DEEPEST
+from netc.dsl.libraries import DEEPEST
 from netc.dsl.parse import SIZE_LIMIT
 from road import netc
 
