@@ -22,7 +22,8 @@ class InitPage:
 
     def parts(self) -> dict[str, str]:
         """What the template sets into the page: the functions of blocks, and the body of `init`."""
-        texts = {use: self._text_of(use, own) for use, own in arrays(self.page.net).items() if own}
+        names = {use: own for use, own in arrays(self.page.net).items() if own}
+        texts = {use: self._text_of(use, own) for use, own in names.items()}
         forms: dict[str, list[Use]] = {}
         for use, text in texts.items():
             forms.setdefault(form(text), []).append(use)
@@ -37,7 +38,7 @@ class InitPage:
             for use in uses:
                 values = ["seed", quote(use.path[0]), *arguments(texts[use], given)]
                 call = f"        **{name}({', '.join(values)}),"
-                calls |= dict.fromkeys(arrays(self.page.net)[use].values(), call)
+                calls |= dict.fromkeys(names[use].values(), call)
         return {"init_blocks": "\n\n\n".join(functions), "init": self._body(calls)}
 
     def _body(self, calls: dict[str, str]) -> str:
