@@ -9,10 +9,10 @@ run: $(VENV)/netc.done
 	$(BIN)/netc train specs/digits.net -o build/digits --force
 
 test: $(VENV)/test.done
-	$(BIN)/python -m pytest -n auto -m "not exhaustive"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not exhaustive"
 
 test-all: $(VENV)/peers.done
-	NETC_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto
+	NETC_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

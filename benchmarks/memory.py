@@ -89,14 +89,15 @@ def main() -> None:
         steps()
         print(peak() - before)
         return
+    from netc.codegen.memory import memory
     from netc.dsl import load_text
-    from netc.dsl.assemble import memory_needed
 
     mine = [sys.executable, __file__]
     found = {name: int(subprocess.check_output([*mine, name])) for name in ("torch", "numpy", "onnx")}
     for name, size in found.items():
         print(f"{name:<8} {size / 2**20:8.1f} MiB  {size / found['torch']:5.2f} x torch")
-    print(f"netc check says {memory_needed(load_text(spec(), 'resnet18.net', DEFINES)) / 2**20:.1f} MiB")
+    for name, size in memory(load_text(spec(), "resnet18.net", DEFINES)).items():
+        print(f"netc check says {size / 2**20:.1f} MiB with {name}, {size / found[name] - 1:+.0%}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen import serialized, to_numpy, to_onnx, to_step
+from ..codegen import fold_norms, serialized, to_numpy, to_onnx, to_step
+from ..codegen.norm_folding import Folded
 from ..dsl import Net
 from ..dsl.diagnostics import refuse
 from ..runtime import Trainer, trainer_of
@@ -31,6 +32,7 @@ class Artifacts:
     step: Any
     weights: Mapping[str, Any]
     trained: bool
+    folded: Folded | None = None
 
     def files(self) -> dict[str, bytes]:
         """The contents of the wanted files by name."""
@@ -48,10 +50,14 @@ class Artifacts:
         return found
 
 
-def compile_net(net: Net, weights: Mapping[str, Any], trained: bool, opset: int, text: str = "") -> Artifacts:
-    """Compile a net with the given weights and state."""
+def compile_net(
+    net: Net, weights: Mapping[str, Any], trained: bool, opset: int, text: str = "", fold: bool = False
+) -> Artifacts:
+    """Compile a net with the given weights and state; `fold` leaves batchnorm out of the model where it can."""
     step = to_step(net, opset) if net.trains and not net.solver else None
-    return Artifacts(net, text or to_numpy(net), to_onnx(net, weights, opset, trained), step, weights, trained)
+    folded = fold_norms(net) if fold else None
+    model = to_onnx(net, weights, opset, trained, folded)
+    return Artifacts(net, text or to_numpy(net), model, step, weights, trained, folded)
 
 
 def trainer(net: Net, text: str) -> Trainer:

@@ -11,7 +11,7 @@ import click
 from ..dsl import Net
 from ..dsl.diagnostics import as_json
 from . import show
-from .options import json_option, read_spec, spec_options
+from .options import fold_option, json_option, read_spec, refuse_fold, spec_options
 
 OPSETS = (18, 23)
 # The exit code of a bug of ours, which artifacts that differ are.
@@ -23,6 +23,7 @@ BUG = 70
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="The folder for the artifacts [build/NAME].")
 @click.option("--weights", type=click.Path(path_type=Path), help="An .npz of weights to export.")
 @click.option("--opset", type=click.IntRange(*OPSETS), default=21, show_default=True, help="The ONNX opset.")
+@fold_option
 @click.option("--force", is_flag=True, help="Overwrite files that were edited.")
 @json_option
 def command(
@@ -32,6 +33,7 @@ def command(
     folder: Path | None,
     weights: Path | None,
     opset: int,
+    fold: bool,
     force: bool,
     as_object: bool,
 ) -> None:
@@ -41,6 +43,8 @@ def command(
     from .show_proof import render
 
     net, report = read_spec(spec, defines, memory)
+    if fold:
+        refuse_fold(net)
     folder = folder or Path("build") / net.name
     if not as_object:
         show.diagnostics(report.ordered())
@@ -53,8 +57,8 @@ def command(
     if not force:
         _refuse_run(folder, net.name)
         refuse_edited(folder, file_names(net))
-    made = compile_net(net, given, weights is not None, opset, text)
-    proof = prove(net, text, made.model, made.step, given, weights is not None)
+    made = compile_net(net, given, weights is not None, opset, text, fold)
+    proof = prove(net, text, made.model, made.step, given, weights is not None, made.folded)
     files = made.files()
     if proof.ok:
         write(folder, files, force)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..dsl.assemble import ALL_ROWS, memory_needed
+from ..dsl.assemble import ALL_ROWS
 from ..dsl.diagnostics import as_json
 from ..dsl.net import Field, Net
 from . import show
@@ -28,12 +28,15 @@ def command(spec: str, defines: tuple[str, ...], memory: float | None, as_object
 
 def summary(net: Net) -> list[str]:
     """The net as lines of text."""
+    from ..codegen.memory import memory
+
     work = sum(layer.flops for layer in net.layers)
     lines = [f"{net.name}: {', '.join(map(_declared, net.inputs))} -> {', '.join(o.name for o in net.outputs)}"]
     lines += ["", *layer_table(net), ""]
     lines.append(f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example")
     size = f"at batch {net.train['batch']}" if net.train["batch"] else f"on {ALL_ROWS:,} rows at once"
-    lines.append(f"training {size} takes about {show.size(memory_needed(net))}")
+    taken = [f"{show.size(need)} with {engine}" for engine, need in memory(net).items()]
+    lines.append(f"training {size} takes about {', '.join(taken)}")
     return lines
 
 
@@ -56,6 +59,8 @@ def _declared(field: Field) -> str:
 
 def describe(net: Net) -> dict[str, Any]:
     """The net as JSON."""
+    from ..codegen.memory import memory
+
     return {
         "name": net.name,
         "inputs": [_declared(f) for f in net.inputs],
@@ -76,5 +81,5 @@ def describe(net: Net) -> dict[str, Any]:
         ],
         "parameters": net.parameters,
         "flops": sum(layer.flops for layer in net.layers),
-        "memory": memory_needed(net),
+        "memory": memory(net),
     }

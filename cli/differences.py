@@ -4,14 +4,15 @@ The file is run in float32 and in float64. The error of a value is max |a - exac
 err by max(1e-5, 8 times the float32 file's own error). That hides what is small, so a value is compared once more on
 its own scale, a weight by how far the step moves it: where the float32 file has max |a - exact| / max |exact| <= 1e-4,
 the graph may have 1e-3, both besides what the rounding of the stored number takes, or 8 times the file's own. The
-file's own error is the larger of two runs, the second with the last bit of each weight changed, since a single run may
-be right by luck.
+file's own error is the larger of two runs, the second with the last bit of each weight and of the examples changed,
+since a single run may be right by luck.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +27,8 @@ CLEAR = 1e-4
 # The rounding of a number to float32, in shares of it, and how much of a move it may be.
 ROUNDING = 2.0**-24
 LARGEST_ROUNDING = 1e-2
+# How many numbers of a large array are looked at at once.
+BLOCK = 1 << 18
 # A gradient whose largest element is below this share of the loss says nothing.
 FAINT = 1e-6
 
@@ -86,9 +89,9 @@ def fact(name: str, what: str, wrong: str) -> Row:
 class Values:
     """The same value from the graph, the float32 file and the float64 file; `start` is what a step began with.
 
-    `beside` is the float32 file's for weights in which the last bit is another: a single run may be right by luck. So
-    may both be, where one number decides how far all are off: `around` is the file's largest error at points around
-    this one, which are looked at where the graph is beyond its limit.
+    `beside` is the float32 file's for weights and examples in which the last bit is another: a single run may be right
+    by luck. So may both be, where one number decides how far all are off: `around` is the file's largest error at
+    points around this one, which are looked at where the graph is beyond its limit.
     """
 
     graph: Array
@@ -98,17 +101,44 @@ class Values:
     beside: Array | None = None
     around: float = 0.0
 
-    @property
+    @cached_property
     def own(self) -> float:
         """The float32 file's own error."""
-        beside = 0.0 if self.beside is None else _largest(self.beside - self.exact)
-        return max(_largest(self.file - self.exact), beside, self.around)
+        beside = 0.0 if self.beside is None else _distance(self.beside, self.exact)
+        return max(_distance(self.file, self.exact), beside, self.around)
+
+    @cached_property
+    def error(self) -> float:
+        """The graph's error."""
+        return _distance(self.graph, self.exact)
+
+    @cached_property
+    def size(self) -> float:
+        """The largest magnitude of what the value should be."""
+        return _distance(self.exact)
+
+    @property
+    def by_limit(self) -> Difference:
+        """The comparison by the limit, where values below 1 count as 1."""
+        scale = max(1.0, self.size)
+        own = self.own / scale
+        return Difference(self.error / scale, own, max(FLOOR, FACTOR * own))
+
+    @cached_property
+    def relative(self) -> Difference | None:
+        """The comparison on the value's own scale; None where float32 does not show it."""
+        scale = self.size if self.start is None else _distance(self.exact, self.start)
+        rounding = ROUNDING * self.size / scale if scale else math.inf
+        own = self.own / scale if scale else math.inf
+        if rounding > LARGEST_ROUNDING or own > CLEAR + rounding:
+            return None
+        limit = max(RELATIVE + 2 * rounding, FACTOR * own)
+        return Difference(self.error / scale, own, limit)
 
     @property
     def agree(self) -> bool:
         """Whether the graph is within its limits."""
-        relative = _relative(self)
-        return not _misfit(self) and _by_limit(self).ok and (relative is None or relative.ok)
+        return not _misfit(self) and self.by_limit.ok and (self.relative is None or self.relative.ok)
 
 
 @dataclass
@@ -170,40 +200,26 @@ def _misfit(values: Values) -> str:
 
 
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
-    entry.differences.append(_by_limit(values))
-    relative = _relative(values)
+    entry.differences.append(values.by_limit)
+    if values.relative is not None:
+        entry.relatives.append(values.relative)
+    if entry.signal:
+        return
     silent = _silence(values, examples)
-    if relative is not None:
-        entry.relatives.append(relative)
-    else:
+    if values.relative is None:
         silent = silent or "it is, or moves by, less than float32 shows"
     entry.signal |= not silent
     entry.silent = silent or entry.silent
 
 
-def _by_limit(values: Values) -> Difference:
-    """The comparison by the limit, where values below 1 count as 1."""
-    scale = max(1.0, _largest(values.exact))
-    own, error = values.own / scale, _largest(values.graph - values.exact) / scale
-    return Difference(error, own, max(FLOOR, FACTOR * own))
-
-
-def _relative(values: Values) -> Difference | None:
-    """The comparison on the value's own scale; None where float32 does not show it."""
-    start = 0.0 if values.start is None else values.start.astype(np.float64)
-    scale = _largest(values.exact - start)
-    rounding = ROUNDING * _largest(values.exact) / scale if scale else math.inf
-    own = values.own / scale if scale else math.inf
-    if rounding > LARGEST_ROUNDING or own > CLEAR + rounding:
-        return None
-    limit = max(RELATIVE + 2 * rounding, FACTOR * own)
-    return Difference(_largest(values.graph - values.exact) / scale, own, limit)
-
-
-def _largest(array: Any) -> float:
-    """The largest magnitude; infinite where something is not a number."""
-    found = float(np.max(np.abs(array), initial=0.0))
-    return math.inf if math.isnan(found) else found
+def _distance(a: Array, b: Array | None = None) -> float:
+    """The largest difference of two arrays, or magnitude of one; infinite where something is not a number."""
+    a, b = np.ravel(a), None if b is None else np.ravel(b)
+    found = 0.0
+    for i in range(0, a.size, BLOCK):
+        part = a[i : i + BLOCK] if b is None else a[i : i + BLOCK] - b[i : i + BLOCK]
+        found = np.maximum(found, np.max(np.abs(part)))
+    return math.inf if np.isnan(found) else float(found)
 
 
 def _silence(values: Values, examples: bool) -> str:

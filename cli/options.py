@@ -46,6 +46,19 @@ def resize_option(function: Command) -> Command:
     return click.option("--resize", is_flag=True, help=help)(function)
 
 
+def fold_option(function: Command) -> Command:
+    """--fold, wherever a model is written."""
+    help = "Fold batchnorm into the weights before it, in the model alone."
+    return click.option("--fold", is_flag=True, help=help)(function)
+
+
+def refuse_fold(net: Net) -> None:
+    """Refuse --fold where no model is written."""
+    if "inference" not in net.wanted:
+        message = f"{net.name} has no model that could be folded: add inference to its targets"
+        raise click.BadParameter(message, param_hint="--fold")
+
+
 def provider_option(function: Command) -> Command:
     """--provider and --threads of ONNX Runtime."""
     function = click.option("--threads", type=click.IntRange(min=1), help="Threads inside one operator.")(function)

@@ -93,5 +93,14 @@ def _opening(start: Start) -> list[str]:
     rows += f", {start.validation:,} held out for validation" if start.validation else ""
     lines = [where, rows]
     if start.resumed:
-        lines.append(f"resumed after epoch {start.epoch}, batch {start.batch}")
+        lines.append(_resumed(start))
     return [*lines, *start.notes]
+
+
+def _resumed(start: Start) -> str:
+    """Where a resumed run goes on; epochs and batches count from 1."""
+    if start.batch:
+        return f"resumed in epoch {start.epoch + 1} of {start.epochs}, after batch {start.batch} of {start.batches}"
+    if start.epoch:
+        return f"resumed after epoch {start.epoch} of {start.epochs}"
+    return "resumed from the beginning: no batch was done yet"

@@ -1,10 +1,11 @@
 """The proof in every build: the graphs executed and compared with the file, and the file's gradients with differences.
 
-    prove(net, trainer_text, model, step, weights, trained) -> Proof
+    prove(net, trainer_text, model, step, weights, trained, folded) -> Proof
 
 `model` is the inference graph, `step` the step graph or None, each a ModelProto or its bytes; `weights` are what the
-model holds. A Proof has `rows` (see differences.Row), `slopes` (see slopes.Slope), `unproven`, `notes`, `ok`, `seconds`
-and `to_json()`; show_proof.render(proof, width=80) gives its lines.
+model holds, and `folded` says what became of them there where norms were folded into them. A Proof has `rows` (see
+differences.Row), `slopes` (see slopes.Slope), `unproven`, `notes`, `ok`, `seconds` and `to_json()`;
+show_proof.render(proof, width=80) gives its lines.
 """
 
 from __future__ import annotations
@@ -12,46 +13,65 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from ..codegen import fold_norms, to_numpy, to_onnx, to_step
+from ..codegen.norm_folding import Folded
 from ..dsl.net import Net
 from ..runtime import trainer_of
 from ..runtime.fields import Array
 from . import sampling
-from .differences import EXACT, Difference, Row, short
+from .differences import EXACT, Difference, Row, Status, short
 from .prove_predictions import predictions
-from .prove_training import reaching_gain, training
+from .prove_training import Training, reaching_gain, training
 from .slopes import Slope
+from .smaller import smaller
+
+# What is said of a large net.
+SHORT = "a large net: compared in one step, and its gradients along one direction of all weights"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What was compared, how far it differs, and what could not be proven."""
+    """What was compared, how far it differs, and what could not be proven.
+
+    A large net is compared at few points, and `smaller` is the full proof of a smaller net of the same text, if there
+    is one; `of` says which net a proof is of where it is not the spec's own.
+    """
 
     rows: tuple[Row, ...]
     slopes: tuple[Slope, ...]
     notes: tuple[str, ...]
     seconds: float
+    gain: float = 1.0
+    of: str = ""
+    smaller: Proof | None = None
 
     @property
     def ok(self) -> bool:
         """Whether nothing differs; what is not proven is told by `unproven`."""
-        return all(each.status != "differs" for each in (*self.rows, *self.slopes))
+        return not self.differing
 
     @property
     def unproven(self) -> list[tuple[str, str]]:
-        """Each value that says nothing, and why."""
-        rows = [(f"{row.name}, {row.what}", row.reason) for row in self.rows if row.status == "not proven"]
-        return rows + [(f"{s.name}, gradient", s.reason) for s in self.slopes if s.status == "not proven"]
+        """Each value that says nothing, and why, in the smaller net neither."""
+        known = {name for name, _ in self.smaller.with_status("ok")} if self.smaller else set[str]()
+        return [(name, reason) for name, reason in self.with_status("not proven") if name not in known]
 
     @property
     def differing(self) -> list[tuple[str, str]]:
         """Each value that is wrong, and what about it."""
-        rows = [(f"{row.name}, {row.what}", row.reason) for row in self.rows if row.status == "differs"]
-        return rows + [(f"{s.name}, gradient", s.reason) for s in self.slopes if s.status == "differs"]
+        less = self.smaller
+        wrong = [(f"{name}, with {less.of}", reason) for name, reason in less.differing] if less else []
+        return [*self.with_status("differs"), *wrong]
+
+    def with_status(self, status: Status) -> list[tuple[str, str]]:
+        """The values of a status, and what there is to say of each."""
+        rows = [(f"{row.name}, {row.what}", row.reason) for row in self.rows if row.status == status]
+        return rows + [(f"{s.name}, gradient", s.reason) for s in self.slopes if s.status == status]
 
     @property
     def proven(self) -> int:
@@ -85,35 +105,50 @@ class Proof:
             "unproven": [{"name": name, "reason": reason} for name, reason in self.unproven],
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
+            **({"of": self.of} if self.of else {}),
+            **({"smaller": self.smaller.to_json()} if self.smaller else {}),
         }
 
 
-def prove(net: Net, trainer_text: str, model: Any, step: Any, weights: Mapping[str, Array], trained: bool) -> Proof:
+def prove(
+    net: Net,
+    trainer_text: str,
+    model: Any,
+    step: Any,
+    weights: Mapping[str, Array],
+    trained: bool,
+    folded: Folded | None = None,
+) -> Proof:
     """Execute the artifacts and compare them."""
     began = time.perf_counter()
     with np.errstate(all="ignore"):
-        rows, slopes, notes = _proven(net, trainer_text, model, step, dict(weights), trained)
-    return Proof(tuple(rows), tuple(slopes), tuple(notes), time.perf_counter() - began)
+        less = _smaller(net, model, step is not None, folded is not None) if sampling.large(net) else None
+        trainer = trainer_of(trainer_text, f"{net.name}.py")
+        first = trainer.init(int(net.train["seed"] or 0))
+        trains = step is not None or net.solver is not None
+        gain = less.gain if less else reaching_gain(net, trainer, first) if trains else 1.0
+        rows = predictions(net, trainer, model, first, dict(weights), trained, gain, folded)
+        notes = [*(folded.notes if folded else ()), *_notes(net, gain)]
+        found = training(net, trainer, step, first, gain) if trains else Training([], [], [])
+    rows, notes, seconds = (*rows, *found.rows), (*notes, *found.notes), time.perf_counter() - began
+    return Proof(rows, tuple(found.slopes), notes, seconds, gain, smaller=less)
 
 
-def _proven(
-    net: Net, trainer_text: str, model: Any, step: Any, weights: dict[str, Array], trained: bool
-) -> tuple[list[Row], list[Slope], list[str]]:
-    trainer = trainer_of(trainer_text, f"{net.name}.py")
-    first = trainer.init(int(net.train["seed"] or 0))
-    trains = step is not None or net.solver is not None
-    gain = reaching_gain(net, trainer, first) if trains else 1.0
-    rows = predictions(net, trainer, model, first, weights, trained, gain)
-    slopes: list[Slope] = []
-    notes = _notes(net, gain)
-    if trains:
-        found = training(net, trainer, step, first, gain)
-        rows, notes, slopes = rows + found.rows, notes + found.notes, found.slopes
-    return rows, slopes, notes
+def _smaller(net: Net, model: Any, steps: bool, folded: bool) -> Proof | None:
+    """The proof of a smaller net that is compiled as this one was."""
+    made = smaller(net)
+    if made is None:
+        return None
+    text, opset = to_numpy(made), next(each.version for each in model.opset_import if not each.domain)
+    weights = trainer_of(text, f"{made.name}.py").init(int(made.train["seed"] or 0))
+    found = fold_norms(made) if folded else None
+    step = to_step(made, opset) if steps else None
+    proof = prove(made, text, to_onnx(made, weights, opset, folded=found), step, weights, False, found)
+    return replace(proof, of=" ".join(f"{name}={value}" for name, value in made.defines.items()))
 
 
 def _notes(net: Net, gain: float) -> list[str]:
-    notes: list[str] = []
+    notes = [SHORT] if sampling.large(net) else []
     count, batch = sampling.rows(net), int(net.train["batch"] or 0)
     if count < batch:
         notes.append(f"proven on {count} of a batch's {batch} examples")

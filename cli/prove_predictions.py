@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 
+from ..codegen.norm_folding import Folded
 from ..dsl.net import Net, Threshold
 from ..runtime import Output, Session, Trainer, ort
 from ..runtime.fields import Array
@@ -38,17 +40,27 @@ class Subject:
     outputs: Iterable[Output]
     what: str
 
+    @cached_property
+    def near(self) -> Arrays:
+        """The weights with another last bit."""
+        return sampling.beside(self.net, self.weights)
+
+    @cached_property
+    def precise(self) -> Arrays:
+        """The weights in float64."""
+        return widened(self.weights)
+
     def compare(self, ledger: Ledger, batch: Batch) -> None:
         """Enter the predictions and decisions of a batch."""
         given = batch.given(self.net)
         graph = self.run({field.name: array for field, array in zip(self.net.given, given, strict=True)})
         file = _tuple(self.trainer.predict(dict(self.weights), *given))
-        exact = _tuple(self.trainer.predict(widened(self.weights), *map(wide, given)))
-        near = _tuple(self.trainer.predict(sampling.beside(self.net, self.weights), *given))
+        exact = _tuple(self.trainer.precise.predict(dict(self.precise), *map(wide, given)))
+        near = _tuple(self.trainer.predict(dict(self.near), *sampling.batch_beside(self.net, batch).given(self.net)))
         for k, (output, mine, precise, other) in enumerate(zip(self.net.outputs, file, exact, near, strict=True)):
             values = Values(graph[output.name], mine, precise, beside=other)
             if not values.agree:
-                values = replace(values, around=self._around(given, k))
+                values = replace(values, around=self._around(batch, k))
             ledger.compare(output.name, self.what, values, examples=True)
         said = {output.name: array for output, array in zip(self.net.outputs, file, strict=True)}
         for output in self.outputs:
@@ -57,16 +69,27 @@ class Subject:
                 wrong = _mistaken(graph[output.name], wanted, clear)
                 ledger.count(output.name, output.role, wrong, wanted[clear].tolist())
 
-    def _around(self, given: tuple[Array, ...], k: int) -> float:
+    def _around(self, batch: Batch, k: int) -> float:
         """The largest error of the float32 file in an output, at points around."""
-        predict, exact = self.trainer.predict, tuple(map(wide, given))
-        points = sampling.around(self.net, self.weights)
-        pairs = [(_tuple(predict(dict(p), *given))[k], _tuple(predict(widened(p), *exact))[k]) for p in points]
-        return max(float(np.max(np.abs(mine - precise), initial=0.0)) for mine, precise in pairs)
+
+        def error(p: Arrays, batch: Batch) -> float:
+            given = batch.given(self.net)
+            mine = _tuple(self.trainer.predict(dict(p), *given))[k]
+            exact = _tuple(self.trainer.precise.predict(widened(p), *map(wide, given)))[k]
+            return float(np.max(np.abs(mine - exact), initial=0.0))
+
+        return max(error(*point) for point in sampling.around(self.net, self.weights, batch))
 
 
 def predictions(
-    net: Net, trainer: Trainer, model: Any, first: Arrays, held: Arrays, trained: bool, gain: float
+    net: Net,
+    trainer: Trainer,
+    model: Any,
+    first: Arrays,
+    held: Arrays,
+    trained: bool,
+    gain: float,
+    folded: Folded | None = None,
 ) -> list[Row]:
     """Compare what the model says with its own weights, and with others that hide nothing."""
     data = graph_bytes(model)
@@ -77,20 +100,24 @@ def predictions(
     def other(key: int) -> Subject:
         moved = sampling.perturbed(net, first, gain * (-1.0) ** key, key)
         moved |= _halving(net, trainer, moved)
-        return Subject(net, trainer, moved, with_weights(data, moved), session.outputs, "prediction")
+        run = with_weights(data, folded.held(moved) if folded else moved)
+        return Subject(net, trainer, moved, run, session.outputs, "prediction")
 
     ledger = Ledger()
     count, most, many = sampling.rows(net), sampling.rows(net, all=True), sampling.rows(net, DECISIONS, all=True)
-    for subject in (other(0), as_held):
-        for size in (*sampling.sizes(count), *([many] if len(session.outputs) > len(net.outputs) else [])):
+    # A large net is looked at once.
+    factors, redrawn = ((), 0) if sampling.large(net) else (FACTORS, REDRAWN)
+    for subject in (make() for make in (lambda: other(0), lambda: as_held)):
+        sizes = *sampling.sizes(count), *([many] if len(session.outputs) > len(net.outputs) else [])
+        for size in dict.fromkeys(sizes):
             subject.compare(ledger, sampling.batch(net, size))
-        for factor in FACTORS:
+        for factor in factors:
             if any(row.what == subject.what and row.status == "not proven" for row in ledger.rows):
                 subject.compare(ledger, sampling.batch(net, most, factor=factor))
-    for key in range(1, REDRAWN + 1):
+    for key in range(1, redrawn + 1):
         if any(row.what in ROLES and row.status == "not proven" for row in ledger.rows):
             other(key).compare(ledger, sampling.batch(net, most, factor=(1.0, *FACTORS)[key % 3]))
-    return [*ledger.rows, *_keys(net, first, held, model), *_missing(net, session.outputs)]
+    return [*ledger.rows, *_keys(net, first, held, model, folded), *_missing(net, session.outputs)]
 
 
 def _tuple(predicted: Any) -> tuple[Array, ...]:
@@ -160,13 +187,14 @@ _PROMISED = {"class": ("class", "label"), "binary": ("decision",)}
 # Weights --------------------------------------------------------------------------------------------------------------
 
 
-def _keys(net: Net, first: Arrays, held: Arrays, model: Any) -> list[Row]:
+def _keys(net: Net, first: Arrays, held: Arrays, model: Any, folded: Folded | None) -> list[Row]:
     """The names and shapes of `init`, of the weights, and of the model's initializers are the same."""
     wrong = [n for n in (*first, *held) if n not in first or n not in held or first[n].shape != held[n].shape]
     rows = [fact("weights", "names and shapes", f"init and the weights differ in {', '.join(wrong)}" if wrong else "")]
     stored = _stored(model)
     if stored is not None:
-        read = [*(i.name for i in net.programs["predict"].of("weight", "state")), *net.tuned]
+        program, held = (folded.program, folded.held(held)) if folded else (net.programs["predict"], held)
+        read = [*(i.name for i in program.of("weight", "state")), *net.tuned]
         stale = [n for n in read if n not in stored or stored[n] != np.asarray(held.get(n), np.float32).tobytes()]
         rows.append(fact("weights", "in the model", f"the model has another {', '.join(stale)}" if stale else ""))
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from ..runtime.session import metadata_of
 from . import sampling
 from .acting import Bounds
 from .differences import FAINT, Ledger, Row, Values, fact
+from .losses_alone import Alone, losses_alone
 from .prove_predictions import graph_bytes
 from .prove_solver import iterations
-from .rounding import Seen, coupled, jumping, owners, rounding, without
+from .rounding import Seen, coupled, directionless, jumping, may_jump, owners, rounding, without
 from .sampling import Batch, Clock, wide, widened
-from .slopes import Point, Slope, check, groups
+from .slopes import DIRECTIONS, Point, Slope, check, groups
 
 # Factors on examples or weights, tried in turn until every step is seen and every bound acts, or does not.
 LARGER = (10.0, 100.0, 1000.0)
@@ -43,7 +44,7 @@ class Training:
 def training(net: Net, trainer: Trainer, step: Any, first: Arrays, gain: float) -> Training:
     """Prove one training step at several moments, or the iterations of a solver, and every gradient."""
     weights = sampling.perturbed(net, first, gain)
-    slopes, notes = _slopes(net, trainer, first, gain)
+    slopes, notes = _slopes(net, sampling.precise(net, trainer), first, gain)
     if net.solver:
         rows, note = iterations(net, trainer, weights)
         return Training(rows, slopes, [*notes, note])
@@ -56,26 +57,32 @@ def _gradients(
     trainer: Trainer, loss: Loss, weights: Arrays, batch: Batch, clock: Clock, bounded: bool = False
 ) -> tuple[Array, Arrays, Arrays]:
     """One of the file's losses, its gradients and the state it leaves, in the precision of what it is given."""
-    options = time_of(loss.and_grads, clock.step, clock.epoch, clock.drops)
-    if trainer.draw is not None:
-        options["draws"] = trainer.draw(int(clock.epoch), clock.step, len(batch))
-    if bounded:
-        options |= trainer.normalisation
+    options = _options(trainer, loss, batch, clock) | (dict(trainer.normalisation) if bounded else {})
     value, grads, state = loss.at(dict(weights), *batch.arrays, **options)
     return np.asarray(value), grads, state
 
 
+def _options(trainer: Trainer, loss: Loss, batch: Batch, clock: Clock) -> dict[str, Any]:
+    """What a loss takes by name: the moment, and what is drawn at it."""
+    options = time_of(loss.and_grads, clock.step, clock.epoch, clock.drops)
+    if trainer.draw is not None:
+        options["draws"] = trainer.draw(int(clock.epoch), clock.step, len(batch))
+    return options
+
+
 def _precise(batch: Batch) -> Batch:
-    return Batch(tuple(map(wide, batch.inputs)), tuple(map(wide, batch.targets)))
+    return Batch(*(tuple(map(wide, arrays)) for arrays in (batch.inputs, batch.targets, batch.noises)))
 
 
 def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
     """The factor on the first weights with which the fewest gradients are too faint to say anything."""
     batch = _precise(sampling.batch(net, sampling.rows(net, all=True)))
 
+    precise = sampling.precise(net, trainer)
+
     def faint(gain: float) -> int:
         weights = widened(sampling.perturbed(net, first, gain))
-        return sum(_faint(*_gradients(trainer, loss, weights, batch, Clock(2, 0.0))[:2]) for loss in trainer.losses)
+        return sum(_faint(*_gradients(precise, loss, weights, batch, Clock(2, 0.0))[:2]) for loss in precise.losses)
 
     found: dict[float, int] = {}
     for gain in sampling.GAINS:
@@ -102,6 +109,9 @@ class Steps:
 
     def __init__(self, net: Net, trainer: Trainer, step: Any, weights: Arrays):
         self.net, self.trainer, self.weights = net, trainer, weights
+        self.wide_trainer = sampling.precise(net, trainer)
+        # What most steps start from, in float64, and with another last bit.
+        self.precise, self.near = widened(weights), sampling.beside(net, weights)
         self.ledger = Ledger()
         session = ort.open_session(graph_bytes(step), "cpu", 1).session
         names = metadata_of(session, "the step graph").step
@@ -117,10 +127,16 @@ class Steps:
         self.bounds = Bounds(net, trainer)
 
     def prove(self) -> None:
-        """Every size of a batch, every moment of training, and a bound on the gradients that acts and does not."""
+        """Every size of a batch, every moment of training, and a bound on the gradients that acts and does not.
+
+        A large net takes a single step.
+        """
         count = sampling.rows(self.net)
         clocks = sampling.clocks(self.net)
         full = self.start(clocks[0])
+        if sampling.large(self.net):
+            self.step(full, clocks[len(clocks) // 2])
+            return
         for clock in clocks:
             self.step(full, clock)
         for size in sampling.sizes(count):
@@ -131,8 +147,7 @@ class Steps:
     def start(self, clock: Clock) -> Batch:
         """A full batch, for which the updaters' state is set."""
         full = sampling.batch(self.net, sampling.rows(self.net))
-        wide_weights, precise = widened(self.weights), _precise(full)
-        grads = [_gradients(self.trainer, loss, wide_weights, precise, clock)[1] for loss in self.trainer.losses]
+        grads = [_gradients(self.trainer, loss, self.weights, full, clock)[1] for loss in self.trainer.losses]
         self.moments = sampling.moments(self.net, self.trainer, self.weights, grads)
         return full
 
@@ -155,12 +170,14 @@ class Steps:
     def step(self, batch: Batch, clock: Clock, other: Arrays | None = None) -> None:
         """One step in the graph and in the file; from `other` weights where these are given."""
         weights = other or self.weights
+        precise, near = (widened(other), sampling.beside(self.net, other)) if other else (self.precise, self.near)
         graph = self._graph(batch, clock, weights)
         runs: list[list[Seen]] = [[], [], []]
         self.jumps: dict[str, Array] = {}
-        file = self._file(batch, clock, dict(weights), dict(self.moments), runs[0])
-        near = self._file(batch, clock, dict(weights), dict(self.moments), runs[1], beside=True)
-        exact = self._file(_precise(batch), clock, widened(weights), widened(self.moments), runs[2], watched=True)
+        file = self._file(self.trainer, batch, clock, dict(weights), dict(self.moments), runs[0])
+        other_batch = sampling.batch_beside(self.net, batch)
+        beside = self._file(self.trainer, other_batch, clock, dict(weights), dict(self.moments), runs[1], near)
+        exact = self._exact(batch, clock, precise, runs[2], watched=True)
         faint = self._unknown(rounding(runs[2], *runs[:2], coupled=self.coupled))
         start = {n: a for n, a in {**weights, **self.moments}.items() if n not in self.still}
         around: dict[str, Array] = {}
@@ -168,13 +185,13 @@ class Steps:
         for name, result in (losses | dict(self.names.next)).items():
             if result not in graph or name not in exact:
                 continue
-            mine, precise, near_by = (np.asarray(found[name]) for found in (file, exact, near))
+            mine, true, near_by = (np.asarray(found[name]) for found in (file, exact, beside))
             unknown = faint.get(self.owners.get(name, ""), np.zeros(mine.shape, bool))
             its = without(unknown, graph[result], mine)
             if its is None:
                 self.ledger.silent(result, self._what(name), "its gradient is less than float32 shows")
                 continue
-            values = Values(its, mine, precise, start.get(name), near_by)
+            values = Values(its, mine, true, start.get(name), near_by)
             if not values.agree:
                 around = around or self._around(batch, clock, weights)
                 known = np.where(unknown, 0, around[name]) if unknown.shape == mine.shape else around[name]
@@ -207,9 +224,9 @@ class Steps:
     def _around(self, batch: Batch, clock: Clock, weights: Arrays) -> dict[str, Array]:
         """The largest errors of the float32 file in each value, at points around."""
         found: dict[str, Array] = {}
-        for point in sampling.around(self.net, weights):
-            file = self._file(batch, clock, dict(point), dict(self.moments), [])
-            exact = self._file(_precise(batch), clock, widened(point), widened(self.moments), [])
+        for p, other in sampling.around(self.net, weights, batch):
+            file = self._file(self.trainer, other, clock, dict(p), dict(self.moments), [])
+            exact = self._exact(other, clock, widened(p), [])
             for name, precise in exact.items():
                 found[name] = np.maximum(found.get(name, 0.0), np.abs(file[name] - precise))
         return found
@@ -232,32 +249,42 @@ class Steps:
         results = self.run({name: feeds[name] for name in self.fed})
         return dict(zip(self.given, results, strict=True))
 
+    def _exact(self, batch: Batch, clock: Clock, p: Arrays, seen: list[Seen], watched: bool = False) -> dict[str, Any]:
+        """The same as `_file` in float64, from weights that are wide already."""
+        moments = widened(self.moments)
+        return self._file(self.wide_trainer, _precise(batch), clock, dict(p), moments, seen, watched=watched)
+
     def _file(
         self,
+        trainer: Trainer,
         batch: Batch,
         clock: Clock,
         p: Arrays,
         moments: Arrays,
         seen: list[Seen],
-        beside: bool = False,
+        beside: Arrays | None = None,
         watched: bool = False,
     ) -> dict[str, Any]:
         """The losses and everything that the file's step leaves behind; gradients are those `beside` what it moves.
 
-        `seen` gets each loss and its gradients before anything bounds them.
+        `seen` gets each loss and its gradients before anything bounds them, and after.
         """
         values: dict[str, Array] = {}
-        for info, loss in zip(self.net.losses, self.trainer.losses, strict=True):
-            at = sampling.beside(self.net, p) if beside else p
-            values[Steps.LOSS + loss.name], grads, state = _gradients(self.trainer, loss, at, batch, clock, True)
-            free = _gradients(self.trainer, loss, at, batch, clock)[1] if self.trainer.normalisation else grads
-            seen.append((values[Steps.LOSS + loss.name], free))
-            if watched and self.trainer.normalisation:
+        for info, loss in zip(self.net.losses, trainer.losses, strict=True):
+            at = p if beside is None else sampling.beside(self.net, p) if seen else beside
+            values[Steps.LOSS + loss.name], grads, state = _gradients(trainer, loss, at, batch, clock, True)
+            free = _gradients(trainer, loss, at, batch, clock)[1] if trainer.normalisation else grads
+            seen += [
+                (values[Steps.LOSS + loss.name], each) for each in (free, grads)[: 1 + bool(trainer.normalisation)]
+            ]
+            if watched and trainer.normalisation:
                 self.bounds.look_at_gradients(free, grads)
             before = dict(p)
             if watched:
                 self.bounds.look_at_weights(p, info.trained)
-                self.jumps |= jumping(partial(_moved, loss.move, before, moments, clock), p, grads)
+                if may_jump(self.net.programs[info.updater.key]):
+                    self.jumps |= jumping(partial(_moved, loss.move, before, moments, clock), p, grads)
+                self.jumps |= directionless(self.net, free, grads)
             loss.move(p, moments, grads, clock.step, clock.epoch, clock.drops)
             self.strayed |= {
                 n for n in p if n not in info.trained and not np.array_equal(p[n], before[n], equal_nan=True)
@@ -289,29 +316,41 @@ def _still(net: Net) -> set[str]:
 
 
 def _slopes(net: Net, trainer: Trainer, first: Arrays, gain: float) -> tuple[list[Slope], list[str]]:
+    """The gradients of a file in float64."""
     found: list[Slope] = []
     notes: list[str] = []
-    for info, loss in zip(net.losses, trainer.losses, strict=True):
-        point = _points(net, trainer, loss, first, gain)
+    for info, loss, alone in zip(net.losses, trainer.losses, losses_alone(trainer), strict=True):
+        point = _points(net, trainer, loss, alone, first, gain)
         together = groups(info.trained, sampling.slope_rows(net) * sampling.products(net))
-        slopes = [check(names, point, lambda key, of=names: sampling.stream(0, of, key)) for names in together]
+        directions = 1 if sampling.large(net) else DIRECTIONS
+        slopes = [check(of, point, lambda key, of=of: sampling.stream(0, of, key), directions) for of in together]
         found += [replace(slope, name=f"{info.name} {slope.name}".strip()) for slope in slopes]
         if together and len(together[0]) > 1:
             notes.append(f"gradients checked {len(together[0])} weights at a time")
     return found, list(dict.fromkeys(notes))
 
 
-def _points(net: Net, trainer: Trainer, loss: Loss, first: Arrays, gain: float) -> Callable[[int], Point]:
-    """Where the gradients of a loss are looked at, after so many moves."""
+def _points(net: Net, trainer: Trainer, loss: Loss, alone: Alone, first: Arrays, gain: float) -> Callable[[int], Point]:
+    """Where the gradients of a loss are looked at, after so many moves; `alone` is the loss without them."""
     count = sampling.slope_rows(net)
     clock = Clock(2, 0.0)
 
-    @cache
+    @lru_cache(1 if sampling.large(net) else None)
     def point(moved: int) -> Point:
         weights = widened(sampling.perturbed(net, first, gain, moved))
         batch = _precise(sampling.batch(net, count, moved))
-        value, grads, _ = _gradients(trainer, loss, weights, batch, clock)
-        return Point(weights, lambda p: float(_gradients(trainer, loss, p, batch, clock)[0]), float(value), grads)
+        options = _options(trainer, loss, batch, clock)
+        value, grads, _ = loss.at(dict(weights), *batch.arrays, **options)
+        # A loss that is cut out wrongly is no use.
+        same = np.array_equal(alone(weights, *batch.arrays, **options), value, equal_nan=True)
+        assert same, f"{loss.name} without its gradients is another"
+
+        def beside() -> tuple[float, Arrays]:
+            arrays = sampling.batch_beside(net, batch).arrays
+            value, grads, _ = loss.at(sampling.beside(net, weights), *arrays, **options)
+            return float(value), grads
+
+        return Point(weights, lambda p: float(alone(p, *batch.arrays, **options)), float(value), grads, beside)
 
     return point
 

@@ -24,7 +24,10 @@ UNKNOWN = 0.1
 # float32 errs by, moves a weight otherwise by so much of its largest move.
 OFF, JUMP = 1e-6, 3e-4
 
-# The value of a loss and its gradients, before anything bounds them.
+# What becomes of a gradient by these alone neither jumps nor is divided by next to nothing.
+SMOOTH = frozenset({"add", "sub", "mul", "square", "cast"})
+
+# The value of a loss and its gradients.
 Seen = tuple[Array, Arrays]
 
 
@@ -61,6 +64,32 @@ def jumping(step: Callable[[Arrays], Arrays], p: Arrays, grads: Arrays) -> dict[
         if jumps.any():
             found[name] = jumps
     return found
+
+
+def directionless(net: Net, free: Arrays, bound: Arrays) -> dict[str, Array]:
+    """All elements of the weights whose gradient is 0 before it is brought to the norm 1, where the spec asks for that.
+
+    In another order of adding it may be 1e-11, of any direction. Only what is 0 is the same before and after.
+    """
+    if not net.train["renormalize"]:
+        return {}
+    groups: dict[object, list[str]] = {}
+    for name in free:
+        key = {"layer": net.weights[name].section, "weight": name}.get(net.train["norm_per"])
+        groups.setdefault(key, []).append(name)
+    still = [group for group in groups.values() if all(np.array_equal(free[n], bound[n]) for n in group)]
+    return {name: np.ones(free[name].shape, bool) for group in still for name in group}
+
+
+def may_jump(program: Program) -> bool:
+    """Whether there may be such elements where an updater moves a weight."""
+    moved = {i.value for i in program.of("gradient")}
+    for equation in program.equations:
+        if moved & {*equation.args}:
+            if equation.op.name not in SMOOTH:
+                return True
+            moved.update(equation.results)
+    return False
 
 
 def coupled(net: Net) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any
 
@@ -21,10 +21,13 @@ from ..runtime.module import NEVER, Arrays, Drops
 ROWS = 64
 SLOPE_ROWS = 16
 WORK = 100_000_000
+# The work of an example beyond which a net is proven in short, and in full on a smaller one: products of numbers, and
+# weights, of which each is looked at some ten times as long.
+LARGE, OF_WEIGHT = 500_000_000, 10
 # How far weights are moved from where `init` puts them, in shares of their own size; zeros get the share itself.
 PERTURBATION = 0.1
-# How many points around one are looked at, and how far from it they are, in shares of each weight.
-AROUND, SIDE = 8, 1e-3
+# How many points around one are looked at, of a large net fewer, and how far off they are, in shares of each number.
+AROUND, OF_LARGE, SIDE = 8, 2, 1e-3
 # Factors on the first weights, tried in turn where signals die out on their way through a deep net.
 GAINS = (1.0, 1.5, 2.0, 0.7)
 
@@ -76,6 +79,19 @@ def widened(arrays: Arrays) -> Arrays:
     return {
         name: array.astype(np.float64 if array.dtype == np.float32 else array.dtype) for name, array in arrays.items()
     }
+
+
+def precise(net: Net, trainer: Trainer) -> Trainer:
+    """The file and its noise in float64; what else is drawn stays as it is, since some of it is held to bounds."""
+    noises = {noise.name for noise in net.noises}
+    draw = trainer.draw
+    if draw is None or not noises:
+        return trainer.precise
+
+    def widened_noise(epoch: int, step: int, count: int) -> Arrays:
+        return {name: wide(array) if name in noises else array for name, array in draw(epoch, step, count).items()}
+
+    return replace(trainer.precise, draw=widened_noise)
 
 
 # Examples -------------------------------------------------------------------------------------------------------------
@@ -155,15 +171,25 @@ def _seed(net: Net) -> int:
 def rows(net: Net, most: int = ROWS, all: bool = False) -> int:
     """How many examples a full batch of the proof has; `all` of those that it can afford, whatever the spec's batch."""
     wanted = most if all else min(int(net.train["batch"] or most), most)
-    return max(min(wanted, 3), min(wanted, WORK // products(net)))
+    return max(min(wanted, 2 if large(net) else 3), min(wanted, WORK // products(net)))
 
 
 def slope_rows(net: Net) -> int:
-    """How many examples the slopes of a loss are looked at with; a large net takes one, which has fewer kinks.
+    """How many examples the slopes of a loss are looked at with; where they cost much it is one, which has fewer kinks.
 
     It takes three where it may normalise over the batch: fewer have no slope there.
     """
     return max(3 if net.states else 1, min(rows(net, SLOPE_ROWS, all=True), WORK // (10 * products(net))))
+
+
+def large(net: Net) -> bool:
+    """Whether a net is proven in short."""
+    return work(net) > LARGE
+
+
+def work(net: Net) -> int:
+    """What an example and the weights take, in products of numbers."""
+    return products(net) + OF_WEIGHT * net.parameters
 
 
 def products(net: Net) -> int:
@@ -196,22 +222,37 @@ def perturbed(net: Net, first: Arrays, gain: float = 1.0, key: object = 0) -> Ar
 
 def beside(net: Net, weights: Arrays) -> Arrays:
     """The weights with another last bit."""
-    found: Arrays = {}
-    for name, array in weights.items():
-        up = stream(_seed(net), name, "beside").random(array.shape) < 0.5
-        found[name] = np.nextafter(array, np.where(up, np.inf, -np.inf).astype(array.dtype))
-    return found
+    return {name: _last_bit(array) for name, array in weights.items()}
 
 
-def around(net: Net, weights: Arrays) -> list[Arrays]:
-    """Weights a little to the side of these, where every number is rounded otherwise."""
-    found: list[Arrays] = []
-    for k in range(AROUND):
-        moves = {
-            name: SIDE * stream(_seed(net), name, "around", k).standard_normal(a.shape) for name, a in weights.items()
-        }
-        found.append({name: np.asarray(array * (1 + moves[name]), array.dtype) for name, array in weights.items()})
-    return found
+def batch_beside(net: Net, batch: Batch) -> Batch:
+    """The examples with another last bit, where a number may be any between others."""
+    return _changed(net, batch, lambda name, array: _last_bit(array))
+
+
+def around(net: Net, weights: Arrays, batch: Batch) -> Iterator[tuple[Arrays, Batch]]:
+    """Weights and examples a little to the side of these, where every number is rounded otherwise."""
+    for k in range(OF_LARGE if large(net) else AROUND):
+
+        def aside(name: str, array: Array, k: int = k) -> Array:
+            move = SIDE * stream(_seed(net), name, "around", k).standard_normal(array.shape)
+            return np.asarray(array * (1 + move), array.dtype)
+
+        yield {name: aside(name, array) for name, array in weights.items()}, _changed(net, batch, aside)
+
+
+def _last_bit(array: Array) -> Array:
+    return (array.view(f"i{array.itemsize}") ^ 1).view(array.dtype)
+
+
+def _changed(net: Net, batch: Batch, change: Callable[[str, Array], Array]) -> Batch:
+    """Examples with other numbers where these may be any between others."""
+
+    def each(fields: Iterable[Field], arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        pairs = zip(fields, arrays, strict=True)
+        return tuple(array if field.domain.whole else change(field.name, array) for field, array in pairs)
+
+    return Batch(each(net.inputs, batch.inputs), each(net.targets, batch.targets), each(net.noises, batch.noises))
 
 
 def moments(net: Net, trainer: Trainer, weights: Arrays, grads: Iterable[Arrays]) -> Arrays:

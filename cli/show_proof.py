@@ -26,6 +26,8 @@ def render(proof: Proof, width: int = 80) -> list[str]:
         lines += ["", *_gradients(proof.slopes, width)]
     lines += [""] if lines else []
     lines += [line for note in proof.notes for line in _wrapped(f"note: {note}", width)]
+    if proof.smaller:
+        lines += _wrapped(f"in full with {proof.smaller.of}: {proof.smaller.summary}", width)
     lines += _reasons("DIFFERS", proof.differing, width)
     lines += _reasons("not proven", proof.unproven, width)
     return [*lines, *_wrapped(proof.summary, width)]

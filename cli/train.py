@@ -13,7 +13,7 @@ from ..dsl import Net
 from ..dsl.diagnostics import as_json, refuse
 from . import scores, show
 from .check import summary
-from .options import json_option, provider_option, read_spec, resize_option, spec_options
+from .options import fold_option, json_option, provider_option, read_spec, refuse_fold, resize_option, spec_options
 
 if TYPE_CHECKING:
     from ..runtime import Examples, Metadata, Result, Trainer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @provider_option
 @click.option("--weights", type=click.Path(path_type=Path), help="An .npz of weights to start from.")
 @click.option("-o", "folder", type=click.Path(path_type=Path), help="The folder of the run [runs/NAME].")
+@fold_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--force", is_flag=True, help="Overwrite another run's results.")
 @json_option
@@ -41,6 +42,7 @@ def command(
     threads: int | None,
     weights: Path | None,
     folder: Path | None,
+    fold: bool,
     resume: bool,
     force: bool,
     as_object: bool,
@@ -53,6 +55,8 @@ def command(
 
     net, report = read_spec(spec, defines, memory)
     _refuse_untrainable(net, engine)
+    if fold:
+        refuse_fold(net)
     folder = folder or Path("runs") / net.name
     text = to_numpy(net)
     metadata = _metadata(net)
@@ -78,7 +82,7 @@ def command(
     finally:
         if isinstance(observer, Bar):
             observer.stop()
-    finished = _finish(net, own, text, metadata, examples, result, folder, provider, threads)
+    finished = _finish(net, own, text, metadata, examples, result, folder, provider, threads, fold)
     if as_object:
         del finished["tables"]
         show.report({"ok": True, **finished, "diagnostics": [as_json(d) for d in report.ordered()]})
@@ -132,6 +136,7 @@ def _finish(
     folder: Path,
     provider: Any,
     threads: int | None,
+    fold: bool,
 ) -> dict[str, Any]:
     """Export the trained weights, prove the artifacts, write them, and run the model on the rows held out."""
     from ..codegen import serialized
@@ -139,8 +144,8 @@ def _finish(
     from .artifacts import compile_net, write
     from .proof import prove
 
-    made = compile_net(net, result.weights, True, 21, text)
-    proof = prove(net, text, made.model, made.step, result.weights, True)
+    made = compile_net(net, result.weights, True, 21, text, fold)
+    proof = prove(net, text, made.model, made.step, result.weights, True, made.folded)
     if not proof.ok:
         wrong = "; ".join(f"{name}: {why}" for name, why in proof.differing[:3])
         raise RuntimeError(f"the trained artifacts differ from each other, and are not written: {wrong}")
@@ -163,6 +168,7 @@ def _finish(
         "served": served,
         "thresholds": scores.thresholds(session.outputs),
         "tables": scores.tables(net, own_report or {}),
+        "folded": list(made.folded.notes) if made.folded else [],
         "provider": session.provider,
         "provider_reason": session.provider_reason,
         "proof": proof.to_json(),
@@ -230,6 +236,7 @@ def _said(finished: dict[str, Any]) -> list[str]:
         lines.append("the same as the trainer's own")
     lines += [*finished["tables"], ""] if finished["tables"] else []
     lines += finished["thresholds"]
+    lines += [line for note in finished["folded"] for line in textwrap.wrap(f"note: {note}", 80)]
     proof = finished["proof"]
     lines.append(proof["summary"])
     lines += [f"not proven: {each['name']}: {each['reason']}" for each in proof["unproven"]]

@@ -10,6 +10,7 @@ import click
 from ..dsl.declared import a_kind
 from ..dsl.diagnostics import did_you_mean, listed, refuse
 from ..dsl.examples import KINDS as EXAMPLES
+from ..dsl.foreign import word_here
 from ..dsl.manual import TABLES, Manual, Row, manuals
 from ..dsl.manual_page import plural
 from . import show
@@ -66,7 +67,9 @@ def _unknown(name: str, kind: str | None, known: list[Manual]) -> Exception:
     names |= {row.name for table, t in TABLES.items() if kind in (None, table) for row in t.rows}
     others = [a_kind(m.kind) for m in known if name in (m.name, *m.aliases)]
     message = f"{name} is not {a_kind(kind)}" if kind else f"{name} is not a word"
-    help = did_you_mean(name, names) or f"netc words {kind or ''}".rstrip() + " lists them"
+    here = word_here(name, *([kind] if kind else dict.fromkeys(m.kind for m in known)))
+    help = f"here it is called {here}" if here else did_you_mean(name, names)
+    help = help or f"netc words {kind or ''}".rstrip() + " lists them"
     return refuse("unknown-word", message + (f"; it is {listed(others)}" if others else ""), help)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ..dsl.ir import Backward, Builder, Equation, Program, Tensor, Value
 from ..dsl.ops import broadcast_like, reshape, total
@@ -11,14 +11,14 @@ from ..dsl.types import Shape
 
 
 def backward(
-    builder: Builder, program: Program, loss: Value, wanted: set[Value], named: bool = True
+    builder: Builder, program: Program, loss: Value, wanted: Collection[Value], named: bool = True
 ) -> dict[Value, Tensor]:
     """Append the equations of the gradients of a loss; return the gradient of each value that has one.
 
-    `named` gives a gradient the name of its value after a d.
+    `named` gives a gradient the name of its value after a d: of the first that is wanted, where several share it.
     """
     reached = _reached(program, wanted)
-    found = _Found(builder, {loss: builder.constant(1.0)}, wanted)
+    found = _Found(builder, {loss: builder.constant(1.0)}, set(wanted))
     for equation in reversed(program.equations):
         if not found.any(equation.results) or not any(a in reached for a in equation.args):
             continue
@@ -70,7 +70,7 @@ class _Found:
         return self.totals.get(value)
 
 
-def _reached(program: Program, wanted: set[Value]) -> set[Value]:
+def _reached(program: Program, wanted: Collection[Value]) -> set[Value]:
     """The values that depend on what is asked for, and so carry a gradient to it."""
     reached = set(wanted)
     for equation in program.equations:

@@ -89,7 +89,8 @@ class Way:
     `takes` are the values of the program around that it takes, `gives` those that it returns, `left` the states that
     the way on leaves by their names, `kept` what it hands to the way back, and `grads` the gradients that the way back
     returns by the names of weights; `copies` are all these values in the program, and `sources` says where its arrays
-    come from.
+    come from. One that `serves` prediction too is `told`, by the parameter `train`, where that is not the same.
+    The options `explicit` are given also where they are as usual.
     """
 
     program: Program
@@ -101,6 +102,9 @@ class Way:
     copies: dict[Value, Value]
     sources: dict[Value, str]
     draws: bool
+    serves: bool = False
+    told: bool = False
+    explicit: frozenset[str] = frozenset()
 
 
 def ways(split: Split) -> tuple[Way, Way | None] | None:

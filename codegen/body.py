@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from ..dsl.ir import Equation, Program, Value
 from ..dsl.section import Section
-from ..dsl.types import BATCH
+from ..dsl.types import batched
+from .kernels import Kernels
 from .spelling import WIDTH, expression, spell
 
 # Deeper expressions are hard to read, and would exhaust the recursion of whoever prints or parses them.
@@ -80,8 +83,11 @@ class Body:
         # Results that are stored elsewhere than in a name, such as p["W1"].
         self.places: dict[Value, str] = {}
         self.depths: dict[Value, int] = {}
-        self.kernels: dict[str, Callable[..., object]] = {}
-        self.ranks = {given.value: rank for rank, given in enumerate(program.inputs)}
+        # Values that need no name although they have a hint.
+        self.inline: set[Value] = set()
+        # Options of kernels that are given also where they are as usual.
+        self.explicit: frozenset[str] = frozenset()
+        self.kernels = Kernels()
         for given in program.inputs:
             names.give(given.value, given.name)
 
@@ -104,7 +110,7 @@ class Body:
     def _pass(self) -> list[Statement]:
         found: list[Statement] = []
         for equation in self.program.equations:
-            self.kernels.update((kernel_name(k), k) for k in equation.op.kernels)
+            self.kernels.add_of(equation)
             if self._needs_name(equation):
                 found += self._statement(equation)
         return found
@@ -113,7 +119,8 @@ class Body:
         value = equation.results[0]
         if equation.op.cheap(equation):
             return False
-        named = len(equation.results) > 1 or bool(value.hint) or value in self.places
+        hinted = bool(value.hint) and value not in self.inline
+        named = len(equation.results) > 1 or hinted or value in self.places
         return named or self.uses.get(value, 0) > 1 or self._depth(equation) > DEEPEST
 
     def _depth(self, equation: Equation) -> int:
@@ -182,7 +189,7 @@ class Body:
                 yield from self._parts(part)
 
     def _expression(self, equation: Equation) -> ast.expr:
-        return expression(equation, [self._argument(a) for a in equation.args])
+        return expression(equation, [self._argument(a) for a in equation.args], self.explicit)
 
     def _argument(self, value: Value) -> ast.expr:
         if value in self.names.of:
@@ -199,14 +206,14 @@ class Body:
     def _remark(self, equation: Equation, reads: Iterable[Value]) -> str:
         """The shape, where a batch's shape changes."""
         shape = equation.results[0].type.shape
-        batched = [r.type.shape for r in reads if r.type.shape[:1] == (BATCH,)]
-        if len(shape) < 2 or shape[0] != BATCH or shape in batched or len(equation.results) > 1:
+        before = [r.type.shape for r in reads if batched(r.type.shape)]
+        if len(shape) < 2 or not batched(shape) or shape in before or len(equation.results) > 1:
             return ""
         return f"({', '.join(map(str, shape))})"
 
-    def final(self, name: str) -> str:
-        """The expression of a result."""
-        return spell(self._argument(self.program.results[name]))
+    def final(self, name: str, level: int = 0) -> str:
+        """The expression of a result, in parentheses where it binds weaker than `level`."""
+        return spell(self._argument(self.program.results[name]), level)
 
     def name_final(self, name: str) -> list[Statement]:
         """The assignment of a result whose expression is too long to stand where it is used."""
@@ -218,12 +225,8 @@ class Body:
 
     # Arranging --------------------------------------------------------------------------------------------------------
 
-    def lines(self, statements: list[Statement], sources: Mapping[Value, str] | None = None) -> list[str]:
-        """The statements under their headings; the way back in an order that gives each weight's gradient early.
-
-        `sources` says where inputs come from that are taken out at the head of the section that first reads them.
-        """
-        waiting = dict(sources or {})
+    def lines(self, statements: list[Statement]) -> list[str]:
+        """The statements under their headings; the way back in an order that gives each weight's gradient early."""
         out: list[str] = []
         heading: tuple[bool, Section | None] | None = None
         backward = False
@@ -237,16 +240,8 @@ class Body:
                 out += self._heading(key, group)
             heading = key
             arranged = _weights_first(group, self.finals) if key[0] else group
-            out += self._take(arranged, waiting)
             out += [statement.lines(self.indent) for statement in arranged]
-        left = [(self.names.of[value], source) for value, source in waiting.items()]
-        return [*out, *assignments(left, self.indent)]
-
-    def _take(self, group: list[Statement], waiting: dict[Value, str]) -> list[str]:
-        """The lines that take out the inputs that a group is the first to read."""
-        reads = dict.fromkeys(v for s in group for v in s.reads if v in waiting)
-        first = sorted(reads, key=lambda v: self.ranks[v])
-        return assignments([(self.names.of[v], waiting.pop(v)) for v in first], self.indent)
+        return out
 
     def _heading(self, key: tuple[bool, Section | None], group: list[Statement]) -> list[str]:
         back, section = key
@@ -258,11 +253,6 @@ class Body:
         return [f"{self.indent}# {_fit(': '.join([section.heading, *notes[:1]]))}"]
 
 
-def kernel_name(kernel: Callable[..., object]) -> str:
-    """The name by which the page calls a kernel."""
-    return kernel.__name__.removesuffix("_kernel")
-
-
 def assignments(pairs: list[tuple[str, str]], indent: str) -> list[str]:
     """Assignments of as many pairs as fit on a line."""
     rows: list[list[tuple[str, str]]] = []
@@ -272,6 +262,18 @@ def assignments(pairs: list[tuple[str, str]], indent: str) -> list[str]:
         else:
             rows.append([pair])
     return [_assigned(row, indent) for row in rows]
+
+
+def unpacked(pairs: list[tuple[str, str]], indent: str) -> list[str]:
+    """Assignments as above, in which those of a layer, whose names end alike, stay together where they can."""
+    rows: list[list[tuple[str, str]]] = []
+    for _, group in groupby(pairs, lambda pair: re.sub(r"^[^\W\d_]+", "", pair[0])):
+        together = list(group)
+        if rows and len(_assigned([*rows[-1], *together], indent)) <= WIDTH:
+            rows[-1] += together
+        else:
+            rows.append(together)
+    return [line for row in rows for line in assignments(row, indent)]
 
 
 def _assigned(pairs: list[tuple[str, str]], indent: str) -> str:

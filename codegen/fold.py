@@ -46,6 +46,9 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
     """`head` and a value: broken within the brackets that end or begin it, or else set into brackets of its own."""
     if len(f"{pad}{head}{value}{tail}") <= WIDTH:
         return [f"{pad}{head}{value}{tail}"]
+    picked = re.search(r"(?<=\))\[\d+\]$", value)
+    if picked and not _operators(value):
+        value, tail = value[: picked.start()], f"{picked.group()}{tail}"
     start = _open(value)
     if _operators(value) <= 1 and start is not None and len(f"{pad}{head}{value[: start + 1]}") <= WIDTH:
         return [f"{pad}{head}{value[: start + 1]}", *_inside(pad, value[start + 1 : -1]), f"{pad}{value[-1]}{tail}"]
@@ -56,18 +59,41 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
     end = _closed(value)
     if _operators(value) <= 1 and end is not None and len(f"{pad}{value[end:]}{tail}") <= WIDTH:
         return [f"{pad}{head}(", *_inside(pad, value[1:end]), f"{pad}{value[end:]}{tail}"]
+    terms = _terms(value)
+    if len(terms) == 2 and max(map(len, terms)) > WIDTH - len(pad) - 4 and None not in map(_open, terms):
+        return _in_their_brackets(pad, head, terms, tail)
     inner = f"{pad}    {value}"
-    parts = [inner] if len(inner) <= WIDTH else [f"{pad}    {part}" for part in _parted(value, WIDTH - len(pad) - 4)]
+    parts = [inner] if len(inner) <= WIDTH else _parted(value, f"{pad}    ")
     return [f"{pad}{head}(", *parts, f"{pad}){tail}"]
 
 
-def _parted(value: str, room: int) -> list[str]:
+def _in_their_brackets(pad: str, head: str, terms: list[str], tail: str) -> list[str]:
+    """Two calls with an operator between them, of which one is too long for a line: broken within their brackets."""
+    lines = [f"{pad}{head}"]
+    for term, end in zip(terms, ("", tail), strict=True):
+        start = _open(term)
+        assert start is not None
+        before = f"{lines.pop()}{' ' * (term is terms[1])}"
+        if len(f"{before}{term}{end}") <= WIDTH:
+            lines.append(f"{before}{term}{end}")
+        else:
+            lines += [f"{before}{term[: start + 1]}", *_inside(pad, term[start + 1 : -1]), f"{pad}{term[-1]}{end}"]
+    return lines
+
+
+def _parted(value: str, pad: str) -> list[str]:
     """The operands of a value's weakest operators, each parted again where it does not fit."""
-    parts: list[str] = []
+    lines: list[str] = []
     for part in _terms(value):
         sign = part[:2] if part[1:2] == " " else ""
-        parts += [part] if len(part) <= room else [sign + (inner := _terms(part[len(sign) :]))[0], *inner[1:]]
-    return parts
+        inner = _terms(part[len(sign) :])
+        if len(f"{pad}{part}") <= WIDTH:
+            lines.append(f"{pad}{part}")
+        elif len(inner) > 1:
+            lines += [f"{pad}{sign}{inner[0]}", *(f"{pad}{each}" for each in inner[1:])]
+        else:
+            lines += _value(pad, sign, inner[0], "") if _open(inner[0]) else [f"{pad}{part}"]
+    return lines
 
 
 def _inside(pad: str, text: str) -> list[str]:

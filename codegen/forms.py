@@ -1,13 +1,15 @@
-"""Texts that differ in whole numbers alone: the form they share, and the numbers as parameters of one function."""
+"""Texts that differ in numbers alone: the form they share, and the numbers as parameters of one function."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# A whole number that stands by itself; not one in a name, in a fraction or behind an exponent.
-_NUMBER = re.compile(r"(?<![\w.])(?<!e-)\d+(?![\w.])")
+# A number that stands by itself, and not in a name; and one that is given by name, behind another argument.
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
+_GIVEN = re.compile(rf", (\w+)={_NUMBER.pattern}")
 _LETTERS = "nmkjihabcdefg"
 
 
@@ -20,12 +22,23 @@ class Parameter:
 
 
 def form(text: str) -> str:
-    """What texts that differ in whole numbers alone have in common."""
+    """What texts that differ in numbers alone have in common."""
     return _NUMBER.sub("0", text)
 
 
+def bare(text: str) -> str:
+    """What texts have in common that differ in numbers, and in which of them are given by name."""
+    return form(_GIVEN.sub("", text))
+
+
+def unlike(texts: Sequence[str]) -> frozenset[str]:
+    """The names by which not all of these texts give as many numbers."""
+    counts = [Counter(_GIVEN.findall(text)) for text in texts]
+    return frozenset(name for count in counts for name in count if any(c[name] != count[name] for c in counts))
+
+
 def numbers(text: str) -> list[str]:
-    """The whole numbers of a text."""
+    """The numbers of a text."""
     return _NUMBER.findall(text)
 
 

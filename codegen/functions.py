@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from ..dsl.constraints import CONSTRAINTS
 from ..dsl.ir import OPS, Input, Program, Value
@@ -10,14 +10,15 @@ from ..dsl.net import Net
 from ..dsl.plateau import CLOCK as DROPS
 from .about import escape
 from .block_page import BlockPage
-from .body import Body, Names, Statement, assignments, kernel_name
-from .calls import DRAWS, P
+from .body import Body, Names, unpacked
+from .calls import CALL, DRAWS, P
 from .gradients import NORMALISATIONS
+from .kernels import Kernels, kernel_name
 from .simplify import simplify
 from .spelling import WIDTH, quote, wrap
 
 # Names that functions of the page read as globals, so that no local may take them.
-GLOBALS = {"np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
+GLOBALS = {"named", "np", "math", "stream", "seed", "len", "float", "max", "min", "abs", "SEED"}
 # Parameters that callers name, while those of the user are known by their position.
 CLOCK = ("step", "epoch", "drops")
 KEYWORDS = ("draws", *NORMALISATIONS, *CLOCK)
@@ -26,7 +27,6 @@ FUNCTIONS = {
     *("init", "fit", "predict", "compared", "init_updater", "update", "solve", "metrics", "penalty", "noise"),
     *("predictions", "evaluate", "tune", "split", "batches", "draw", "train", "check", "load", "main"),
 }
-Kernels = dict[str, Callable[..., object]]
 
 
 class Functions:
@@ -34,8 +34,10 @@ class Functions:
 
     def __init__(self, net: Net):
         self.net = net
-        self.kernels: Kernels = {}
+        self.kernels = Kernels()
         self.blocks = BlockPage(self)
+        # Those in which blocks are calls.
+        self.programs: dict[str, Program] = {}
         self.globals = GLOBALS | {kernel_name(k) for op in OPS.values() for k in op.kernels}
         self.globals |= {setting.name for setting in net.layer_settings} | {name.upper() for name in CONSTRAINTS}
         self.globals |= {o.threshold.setting for o in net.outputs if o.threshold}
@@ -80,8 +82,9 @@ class Functions:
         after = [called["draws"]] if "draws" in called else []
         after += [f"{called[n]}={unbounded}" for n, (_, _, unbounded) in NORMALISATIONS.items() if n in called]
         after += ["*", *(n for n in CLOCK if n in called)] if "epoch" in called else []
-        # What is tuned after training is 1/2 until then.
-        after += [f"{i.name}=0.5" for i in program.of("state") if "p" not in called]
+        # What is tuned after training is 1/2 until then; what a loss keeps has no such number.
+        held = [i.name for i in program.of("state") if "p" not in called]
+        after += [f"{name}=0.5" if name in self.net.tuned else name for name in held]
         before = [called["p"]] if "p" in called else []
         lines = wrap(f"def {name}(", [*before, *names, *after], "):")
         lines.append(f'    """{escape(doc)}"""')
@@ -92,33 +95,40 @@ class Functions:
                 lines.append(f"    {local} = {local}.reshape(-1, 1)  # (N,) is taken for (N, 1)")
         return lines, body, called
 
-    def unpacked(self, body: Body, called: dict[str, str], statements: list[Statement]) -> list[str]:
-        """The statements, with each array of p or draws taken out before its first use."""
+    def unpacked(self, body: Body, called: dict[str, str]) -> list[str]:
+        """The lines that take arrays out of p and draws."""
         sources = {"weight": "p", "state": "p", "draw": "draws"}
         inputs = [i for i in body.program.inputs if i.role in sources and reads(body.program, i)]
-        right = {i.value: f"{called[sources[i.role]]}[{quote(i.name)}]" for i in inputs}
-        flat = assignments([(body.names.of[i.value], right[i.value]) for i in inputs], body.indent)
-        if len(flat) <= 1:
-            return [*flat, *([""] if flat else []), *body.lines(statements)]
-        return body.lines(statements, {i.value: right[i.value] for i in inputs})
+        taken = [(body.names.of[i.value], f"{called[sources[i.role]]}[{quote(i.name)}]") for i in inputs]
+        return unpacked(taken, body.indent)
+
+    def folded(self, training: list[Program]) -> list[Program]:
+        """Programs of training with blocks as calls, as they then are in those of prediction."""
+        judging = [name for name in ("predict", "compared") if name in self.net.programs]
+        resting = [simplify(self.net.programs[name]) for name in judging]
+        training, resting = self.blocks.folded(training, resting)
+        self.programs |= dict(zip(judging, resting, strict=True))
+        return training
 
     def returning(self, name: str, doc: str) -> str:
         """A function that returns the results of a program over p and the inputs."""
-        program = self.blocks.folded(simplify(self.net.programs[name]))
+        program = self.programs[name] if name in self.programs else simplify(self.net.programs[name])
         own = ("p", *clock(program))
-        hints = {value: value.hint for value in program.results.values() if _last_of_several(program, value)}
-        for value in hints:
-            value.hint = ""  # it is returned where it is computed
-        lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
-        statements = body.statements()
-        long = [(r, v) for r, v in program.results.items() if v in hints and len(body.final(r)) > WIDTH - 12]
-        if long:  # but not where its line would grow too long
-            for result, value in long:
-                value.hint = hints[value] or result
+        # Where the loss tells the same at length, the headings, and names for the parts of a layer, are left to it.
+        brief = self.net.trains and name in ("predict", "compared")
+        inline = {value for value in program.results.values() if _last_of_several(program, value)}
+        inline |= _parts_of_layers(program) if brief else set()
+        while True:
             lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
+            body.inline = inline
             statements = body.statements()
+            long = {v for r, v in program.results.items() if v in inline and len(body.final(r)) > WIDTH - 12}
+            if not long:
+                break
+            inline -= long
         self.kernels |= body.kernels
-        lines += self.unpacked(body, called, statements)
+        lines += self.unpacked(body, called)
+        lines += [s.lines(body.indent) for s in statements] if brief else body.lines(statements)
         finals = [body.final(result) for result in program.results]
         flat = f"    return {', '.join(finals)}"
         lines += [flat] if len(flat) <= WIDTH else wrap("return (", finals, ")", 4)
@@ -132,6 +142,13 @@ def _last_of_several(program: Program, value: Value) -> bool:
     section = program.producers[value].section
     lines = [e for e in program.equations if e.section is section and e.results[0].hint]
     return section is None or len(lines) > 1
+
+
+def _parts_of_layers(program: Program) -> set[Value]:
+    """The values that only their own layer reads, once, and what is only given another shape for the next one."""
+    readers = {arg: e for e in program.equations for arg in e.args}
+    once = {v: e for v, e in program.producers.items() if v in readers and program.uses[v] == 1 and e.op is not CALL}
+    return {v for v, e in once.items() if readers[v].section is e.section or e.op.name == "reshape"}
 
 
 def reads(program: Program, given: Input) -> bool:

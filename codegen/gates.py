@@ -41,14 +41,20 @@ def _log_of_activation(b: Rewriter, x: Tensor) -> Tensor | None:
 
 @rule("vector")
 def _beside_an_input(b: Rewriter, like: Tensor, values: tuple[float, ...], name: str = "") -> Tensor | None:
-    """Any array tells the precision, so the value that is there first does: nothing is computed for that alone."""
-    found = like
-    while (equation := b.producer(found)) is not None:
-        arrays = [a for a in equation.args if a.type.shape and a.type.dtype == like.type.dtype]
-        if not arrays:
-            break
-        found = Tensor(found.builder, arrays[0])
-    return None if found.value is like.value else ops.vector(found, values=values, name=name)
+    """Any array tells the precision, so the value that is there first does: nothing is computed for that alone.
+
+    One that is made of whole numbers has a precision of its own.
+    """
+    seen, left = {like.value}, [like]
+    while left:
+        found = left.pop()
+        equation = b.producer(found)
+        if equation is None:
+            return None if found.value is like.value else ops.vector(found, values=values, name=name)
+        arrays = [a for a in equation.args if a.type.shape and a.type.dtype == like.type.dtype and a not in seen]
+        seen.update(arrays)
+        left += [Tensor(found.builder, a) for a in reversed(arrays)]
+    return None
 
 
 @rule("mean")

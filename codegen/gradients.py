@@ -34,28 +34,36 @@ def normalisation(net: Net) -> str | None:
     return next((name for name in NORMALISATIONS if net.train[name]), None)
 
 
-def loss_and_grads(net: Net, loss: LossInfo) -> Program:
+def normalisation_heading(net: Net, asked: str) -> str:
+    """What a heading says of what is done with the gradients."""
+    return NORMALISATIONS[asked][1].format(NORMS[net.train["norm_per"]])
+
+
+def loss_and_grads(net: Net, loss: LossInfo, apart: bool = False) -> Program:
     """The results `loss`, for each weight that the loss moves `d` + its name, and what it leaves of states by name.
 
-    The gradients of the data's loss are clipped before those of l1 and l2 are added.
+    The gradients of the data's loss are clipped before those of l1 and l2 are added; or, `apart`, neither is done, and
+    the results `penalty` + name are what to add.
     """
     program = net.programs[loss.key]
     builder = Simplifier(program, expand=True)
     simple = builder.simplified(program)
     trained = set(loss.trained)
     weights = {i.name: i.value for i in program.of("weight") if i.name in trained}
-    asked = normalisation(net)
+    asked, added = normalisation(net), dict[str, Value]()
     if asked is None:
         found = _gradients(builder, simple, "loss", weights)
     else:
         found = _gradients(builder, simple, "data_loss" if "data_loss" in simple.results else "loss", weights)
-        found = _normalised(builder, net, asked, found)
+        found = found if apart else _normalised(builder, net, asked, found)
         if "penalty" in simple.results:
-            extra = backward(builder, simple, simple.results["penalty"], set(weights.values()), named=False)
+            extra = backward(builder, simple, simple.results["penalty"], weights.values(), named=False)
             for name, value in weights.items():
-                if value in extra:
+                if value in extra and apart:
+                    added[f"penalty{name}"] = extra[value].value
+                elif value in extra:
                     found[name] = (found[name] + extra[value]).named(f"d{name}")
-    results: dict[str, Value] = {"loss": simple.results["loss"]}
+    results: dict[str, Value] = {"loss": simple.results["loss"], **added}
     results |= {f"d{name}": gradient.value for name, gradient in found.items()}
     results |= {name: simple.results[name] for name in loss.moved}
     inputs: tuple[Input, ...] = tuple(builder.inputs)
@@ -64,9 +72,8 @@ def loss_and_grads(net: Net, loss: LossInfo) -> Program:
 
 def _normalised(builder: Simplifier, net: Net, asked: str, found: dict[str, Tensor]) -> dict[str, Tensor]:
     """The gradients, bounded or brought to the norm 1 in the groups that the spec asks for."""
-    op, heading, _ = NORMALISATIONS[asked]
-    per = net.train["norm_per"]
-    builder.section, builder.undoes = Section(heading.format(NORMS[per])), None
+    op, per = NORMALISATIONS[asked][0], net.train["norm_per"]
+    builder.section, builder.undoes = Section(normalisation_heading(net, asked)), None
     limit = builder.input("limit", asked, Type("f32", ()))
     groups: dict[Any, list[str]] = {}
     for name in found:
@@ -79,7 +86,7 @@ def _normalised(builder: Simplifier, net: Net, asked: str, found: dict[str, Tens
 
 
 def _gradients(builder: Simplifier, program: Program, of: str, weights: dict[str, Value]) -> dict[str, Tensor]:
-    found = backward(builder, program, program.results[of], set(weights.values()))
+    found = backward(builder, program, program.results[of], weights.values())
     return {
         name: found[value] if value in found else broadcast_like(builder.constant(0.0), Tensor(builder, value))
         for name, value in weights.items()

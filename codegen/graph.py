@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ..dsl.ir import Equation, Program, Value
 from ..dsl.ops.elementwise import is_constant
+from ..dsl.prune import prune
 from ..dsl.types import Type
 from .body import Names
 
@@ -123,6 +125,32 @@ class Graph:
 
 def add_program(graph: Graph, program: Program, source_name: str, typed_nodes: bool) -> None:
     """Add every equation of a program, each with the line of the spec that it comes from."""
-    for equation in program.equations:
+    for equation in biased(program).equations:
         line = f"{source_name}:{equation.origin[0].line}" if equation.origin else ""
         graph.equation(equation, line, typed_nodes)
+
+
+# What takes a bias for each channel as a third argument in a graph.
+BIASED = ("conv", "conv_transpose")
+
+
+def biased(program: Program) -> Program:
+    """The program in which a convolution has the bias that is added to it among its arguments, as ONNX has it."""
+    joined: dict[Equation, Equation] = {}
+    for equation in program.equations:
+        for product, shift in (equation.args, equation.args[::-1]) if equation.op.name == "add" else ():
+            found, view = program.producers.get(product), program.producers.get(shift)
+            alone = found is not None and found.op.name in BIASED and program.uses[product] == 1
+            if found and view and alone and _per_channel(view, found):
+                joined[equation] = replace(found, args=(*found.args, view.args[0]), results=equation.results)
+    return prune(program.with_equations(joined.get(e, e) for e in program.equations)) if joined else program
+
+
+def _per_channel(view: Equation, product: Equation) -> bool:
+    """Whether an equation brings a vector with a number for each channel beside an image."""
+    channels, *places = product.result.type.shape[1:]
+    return (
+        view.op.name == "reshape"
+        and view.args[0].type.shape == (channels,)
+        and (view.result.type.shape == (channels, *[1] * len(places)))
+    )

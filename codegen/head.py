@@ -155,24 +155,37 @@ def some_trained(net: Net) -> list[str]:
             forms.setdefault((use.block, own), []).append(use)
     several = {form: uses for form, uses in forms.items() if len(uses) > 1}
     inside = {f"{use.path[0]}_{name}" for (_, own), uses in several.items() for use in uses for name in own}
-    lines = [line for number, form in enumerate(several, 1) for line in _named(f"TRAINED_{number}", form[1])]
-    starred = [_of_uses(*found) for found in enumerate(several.values(), 1)]
-    rest = [name for name in net.trained if name not in inside]
-    return [*lines, *_named("TRAINED", rest, starred)]
+    lines = [line for number, form in enumerate(several, 1) for line in _rows(f"TRAINED_{number}", form[1])]
+    lines += _rows("TRAINED", [name for name in net.trained if name not in inside])
+    return [*lines, *(line for found in enumerate(several.values(), 1) for line in _of_uses(*found))]
 
 
-def _of_uses(number: int, uses: list[Use]) -> str:
-    """The names of the trained weights in all uses of one form of a block."""
+def _rows(constant: str, names: Sequence[str]) -> list[str]:
+    """The assignment of a tuple of names, and those that add more, of as many as fit on a line."""
+    rows: list[list[str]] = [[]]
+    for name in names:
+        if rows[-1] and len(_row(constant, "+=", [*rows[-1], name])) > WIDTH:
+            rows.append([])
+        rows[-1].append(name)
+    return [_row(constant, "+=" if i else "=", row) for i, row in enumerate(rows)]
+
+
+def _row(constant: str, sign: str, names: list[str]) -> str:
+    return f"{constant} {sign} ({', '.join(map(quote, names))}{',' if len(names) == 1 else ''})"
+
+
+def _of_uses(number: int, uses: list[Use]) -> list[str]:
+    """The assignment that adds the names of the trained weights in all uses of one form of a block."""
     stem = re.sub(r"\d+$", "", uses[0].path[0])
     numbers = sorted(int(use.path[0].removeprefix(stem)) for use in uses)
     run = numbers == list(range(numbers[0], numbers[-1] + 1))
     given = f"range({numbers[0]}, {numbers[-1] + 1})" if run else f"({', '.join(map(str, numbers))})"
-    return f'*(f"{stem}{{i}}_{{own}}" for i in {given} for own in TRAINED_{number})'
+    return wrap("TRAINED += tuple(", [f'f"{stem}{{i}}_{{own}}" for i in {given} for own in TRAINED_{number}'], ")")
 
 
-def _named(constant: str, names: Sequence[str], more: Sequence[str] = ()) -> list[str]:
-    """The assignment of a tuple of names, and more items; nothing of none."""
-    items = [*map(quote, names), *more]
+def _named(constant: str, names: Sequence[str]) -> list[str]:
+    """The assignment of a tuple of names; nothing of none."""
+    items = [*map(quote, names)]
     return wrap(f"{constant} = (", items, ",)" if len(items) == 1 else ")") if items else []
 
 

@@ -8,10 +8,14 @@ from dataclasses import replace
 
 from ..dsl.prune import prune
 from ..dsl.section import Use
+from .calls import HELPERS, own_arrays
 from .forms import Parameter, arguments, form, generalised, parameters
 from .functions import Functions
 from .repeats import arrays
-from .spelling import WIDTH, quote, wrap
+from .spelling import gathered, quote, returning, wrap
+
+# A longer value has a line of its own.
+LONGEST = 40
 
 
 class InitPage:
@@ -37,37 +41,34 @@ class InitPage:
             functions.append(_function(name, uses[0].block, texts[uses[0]], given))
             for use in uses:
                 values = ["seed", quote(use.path[0]), *arguments(texts[use], given)]
-                call = f"        **{name}({', '.join(values)}),"
+                call = f"{name}({', '.join(values)})"
                 calls |= dict.fromkeys(names[use].values(), call)
         return {"init_blocks": "\n\n\n".join(functions), "init": self._body(calls)}
 
     def _body(self, calls: dict[str, str]) -> str:
-        lines, entries = self._printed([n for n in self.program.results if n not in calls], 8)
-        entries |= calls
-        entries = dict.fromkeys(entries[name] for name in self.program.results)
+        lines, entries = self._printed([n for n in self.program.results if n not in calls])
+        found = {name: (quote(name), text) for name, text in entries.items()} | {n: ("", c) for n, c in calls.items()}
+        items = dict.fromkeys(found[name] for name in self.program.results)
         cast = "    return {name: value.astype(np.float32) for name, value in p.items()}"
-        return "\n".join([*lines, "    p = {", *entries, "    }", cast])
+        return "\n".join([*lines, *gathered("p", list(items)), cast])
 
     def _text_of(self, use: Use, own: dict[str, str]) -> str:
         """The body of the function of a use, with the names of its arrays as they are within."""
-        lines, entries = self._printed([*own.values()], 8)
-        text = "\n".join([*lines, "    return {", *entries.values(), "    }"])
+        lines, entries = self._printed([*own.values()])
+        self.page.kernels.add(*HELPERS)
+        text = "\n".join([*lines, *returning([own_arrays("p", {n: entries[full] for n, full in own.items()})])])
         return re.sub(rf'"{use.path[0]}_(\w+)"', r'f"{name}_\1"', text).replace(f"{use.path[0]}_", "")
 
-    def _printed(self, names: Sequence[str], indent: int) -> tuple[list[str], dict[str, str]]:
-        """Assignments, and the entry of each array."""
+    def _printed(self, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Assignments, and the value of each array."""
         program = self.program
         body, _ = self.page.body(prune(replace(program, results={name: program.results[name] for name in names})))
         statements = body.statements()
         self.page.kernels |= body.kernels
-
-        def entry(name: str) -> str:
-            return f"{' ' * indent}{quote(name)}: {body.final(name)},"
-
         for name in names:
-            if len(entry(name)) > WIDTH:
+            if len(body.final(name)) > LONGEST:
                 statements += body.name_final(name)
-        return [statement.lines(body.indent) for statement in statements], {name: entry(name) for name in names}
+        return [s.lines(body.indent) for s in statements], {name: body.final(name) for name in names}
 
 
 def _function(name: str, block: str, text: str, given: list[Parameter]) -> str:

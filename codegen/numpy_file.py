@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -14,10 +13,10 @@ import jinja2
 
 from ..dsl.net import Net
 from . import head
-from .body import kernel_name
 from .fold import folded
-from .functions import Functions, Kernels
+from .functions import Functions
 from .init_page import InitPage
+from .kernels import Kernel, kernel_name
 from .simplify import simplify
 from .spelling import quote
 from .training_page import TrainingPage
@@ -46,6 +45,9 @@ class _Page(Functions):
         """The whole page."""
         net, programs = self.net, self.net.programs
         trains = net.trains
+        training = TrainingPage(self) if trains else None
+        if training is None:
+            self.folded([])
         page: dict[str, Any] = {
             "name": net.name,
             "docstring": head.page_docstring(net, trains),
@@ -61,18 +63,18 @@ class _Page(Functions):
             "fit": self._fit() if "fit" in programs else "",
             "predict": self.returning("predict", f"Return {_outputs_text(net)} for a batch."),
         }
-        page |= TrainingPage(self).parts() if trains else {}
+        page |= training.parts() if training else {}
         page["modules"] = self._modules(page)
-        page["kernels"] = [_source(k) for k in _paired(self.kernels)]
+        page["kernels"] = [_source(k) for k in _paired(self.kernels.chosen())]
         return folded(_template().render(page))
 
     def _modules(self, page: dict[str, Any]) -> list[str]:
         code = [line for name, value in page.items() if name != "docstring" for line in _texts(value)]
-        code += [_source(k) for k in self.kernels.values()]
+        code += [_source(k) for k in self.kernels.chosen().values()]
         # What stands behind # is a comment, where the spec may say anything.
         uses_math = re.search(r"^[^#]*\bmath\.", "\n".join(code), re.MULTILINE)
         modules = ["hashlib", *(["math"] if uses_math else [])]
-        return [*modules, *(["os", "sys"] if page["trains"] else [])]
+        return sorted([*modules, *(["argparse", "os", "sys"] if page["trains"] else [])])
 
     # Functions --------------------------------------------------------------------------------------------------------
 
@@ -100,13 +102,13 @@ def _outputs_text(net: Net) -> str:
     return " and ".join(said.get(o.target.kind if o.target else "", "{}").format(o.name) for o in net.outputs)
 
 
-def _paired(kernels: Kernels) -> list[Callable[..., object]]:
+def _paired(kernels: dict[str, Kernel]) -> list[Kernel]:
     """The kernels in the order of their first use, but each gradient right behind what it undoes."""
     ranks = {name: rank for rank, name in enumerate(kernels)}
     return [kernels[name] for name in sorted(ranks, key=lambda n: ranks.get(n.removesuffix("_grad"), ranks[n]))]
 
 
-def _source(kernel: Callable[..., object]) -> str:
+def _source(kernel: Kernel) -> str:
     """The source of a kernel, under the name by which the page calls it."""
     text = textwrap.dedent(inspect.getsource(kernel)).rstrip()
     return text.replace(f"def {kernel.__name__}(", f"def {kernel_name(kernel)}(", 1)

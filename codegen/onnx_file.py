@@ -16,6 +16,7 @@ from .about import digest, spec_file, version
 from .body import Names
 from .decision_nodes import Decisions
 from .graph import DTYPES, Graph, add_program
+from .norm_folding import Folded
 from .simplify import Simplifier
 from .step import next_name, step_program
 
@@ -24,9 +25,12 @@ OPSET = 21
 IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
 
 
-def to_onnx(net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: bool = False) -> ModelProto:
-    """The inference graph with the given weights and state by name."""
-    source = net.programs["predict"]
+def to_onnx(
+    net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: bool = False, folded: Folded | None = None
+) -> ModelProto:
+    """The inference graph with the given weights and state by name, those that took norms in where it is `folded`."""
+    source = folded.program if folded else net.programs["predict"]
+    weights = folded.held(weights) if folded else weights
     program = Simplifier(source, expand=True).simplified(source)
     names = Names({*(i.name for i in program.inputs), *net.tuned})
     graph = _begin(program, names, {**_result_names(program)})
@@ -47,6 +51,8 @@ def to_onnx(net: Net, weights: Mapping[str, Any], opset: int = OPSET, trained: b
     ]
     inputs = [_info(f.name, f.type) for f in net.given]
     meta = {**metadata(net, described, trained), **_asked(net)}
+    if folded:
+        meta["folded"] = [name for names in folded.norms for name in names]
     return _model(net, graph, inputs, outputs, stored, meta, opset)
 
 

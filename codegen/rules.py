@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..dsl import ops
 from ..dsl.ir import OPS, Equation, Tensor, Value
 from ..dsl.ops.elementwise import is_constant
-from ..dsl.types import BATCH, Shape
+from ..dsl.types import Shape, pieces
 
 
 class Rewriter(Protocol):
@@ -322,7 +322,7 @@ def _two_choices(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
 def _reshaped_twice(b: Rewriter, x: Tensor, shape: Shape) -> Tensor | None:
     """The gradient of a vector that was spread over images is summed to the vector's own shape."""
     inner = b.args(x, "reshape")
-    if inner is None or BATCH in shape:
+    if inner is None or any(map(pieces, shape)):
         return None
     return inner[0] if inner[0].shape == shape else ops.reshape(inner[0], shape=shape)
 

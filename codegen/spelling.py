@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
@@ -31,7 +34,7 @@ _COMPARE: dict[type[ast.cmpop], str] = {
     ast.NotEq: "!=",
 }
 _UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.Not: "not "}
-CONDITIONAL, COMPARISON, UNARY, POWER, ATOM = 1, 3, 10, 11, 20
+CONDITIONAL, COMPARISON, PRODUCT, UNARY, POWER, ATOM = 1, 3, 9, 10, 11, 20
 
 # NumPy functions of a single number that the host computes with the standard library.
 _HOST = {"sqrt", "exp", "log", "cos", "sin", "floor", "tanh", "expm1", "log1p"}
@@ -183,8 +186,11 @@ def _on_host(call: ast.Call) -> ast.expr:
     return ast.BinOp(call.args[0], ast.Pow(), ast.Constant(2)) if name == "square" else call
 
 
-def expression(equation: Equation, args: list[ast.expr]) -> ast.expr:
-    """An equation as a Python expression over the expressions of its arguments."""
+def expression(equation: Equation, args: list[ast.expr], explicit: frozenset[str] = frozenset()) -> ast.expr:
+    """An equation as a Python expression over the expressions of its arguments.
+
+    The options `explicit` of its kernel are given also where they are as usual.
+    """
     op, attrs = equation.op, equation.attrs
     if op.name == "constant":
         return ast.Name(attrs["name"]) if attrs["name"] else number(attrs["number"])
@@ -197,7 +203,20 @@ def expression(equation: Equation, args: list[ast.expr]) -> ast.expr:
         names += [f"{stem}{i}" for i in range(len(args) - len(names))]
     parts.update(zip(names, args, strict=True))
     result = equation.results[0].type
-    return _fill(_parse(template), parts, host=result.dtype == "f64" and not result.shape)
+    filled = _fill(_parse(template), parts, host=result.dtype == "f64" and not result.shape)
+    if explicit and op.kernels:
+        _give(filled, inspect.signature(op.kernels[-1]).parameters, explicit)
+    return filled
+
+
+def _give(call: ast.expr, usual: Mapping[str, inspect.Parameter], explicit: frozenset[str]) -> None:
+    """Give options to a call of a kernel that it leaves as they are usual, in the kernel's order."""
+    while not isinstance(call, ast.Call):
+        assert isinstance(call, ast.Subscript)
+        call = call.value
+    given = {keyword.arg: keyword for keyword in call.keywords}
+    added = {n: ast.keyword(n, ast.Constant(usual[n].default)) for n in usual if n in explicit and n not in given}
+    call.keywords = sorted([*call.keywords, *added.values()], key=lambda keyword: [*usual].index(str(keyword.arg)))
 
 
 def number(value: float) -> ast.expr:
@@ -210,6 +229,56 @@ def number(value: float) -> ast.expr:
 
 
 # Statements -----------------------------------------------------------------------------------------------------------
+
+
+def gathered(name: str, items: list[tuple[str, str]], indent: str = "    ") -> list[str]:
+    """Assignments that gather items, (key, value), in a dict, in rows that fit; without a key, the value is a dict.
+
+    What a call gives has a row of its own.
+    """
+    rows: list[list[tuple[str, str]]] = []
+    for item in items:
+        fits = rows and len(_row(indent, name, "|=", [*rows[-1], item])) <= WIDTH
+        alone = any(not key and value.endswith(")") for key, value in (item, *rows[-1][-1:])) if rows else False
+        if fits and not alone:
+            rows[-1].append(item)
+        else:
+            rows.append([item])
+    if not rows or len(_row(indent, name, "=", rows[0])) > WIDTH:
+        rows.insert(0, [])
+    return [_row(indent, name, "|=" if i else "=", row) for i, row in enumerate(rows)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what a function returns: written where it is returned, or by lines before that, under a name."""
+
+    text: str
+    lines: list[str]
+    name: str
+
+
+def returning(parts: list[Part]) -> list[str]:
+    """The return of parts; where they do not fit on its line, some have their names there, the longest first."""
+    texts = [part.text for part in parts]
+    named = [part.name for part in parts]
+    while len(last := f"    return {', '.join(texts)}") > WIDTH and texts != named:
+        i = max(range(len(parts)), key=lambda i: len(texts[i]) - len(named[i]))
+        texts[i] = named[i]
+    before = [line for part, text in zip(parts, texts, strict=True) if text != part.text for line in part.lines]
+    return [*before, last]
+
+
+def _row(indent: str, name: str, sign: str, row: list[tuple[str, str]]) -> str:
+    if sign == "|=" and len(row) == 1:
+        key, value = row[0]
+        return f"{indent}{name}[{key}] = {value}" if key else f"{indent}{name} |= {value}"
+    return f"{indent}{name} {sign} {a_dict_of(row)}"
+
+
+def a_dict_of(items: list[tuple[str, str]]) -> str:
+    """A dict of items on one line."""
+    return f"{{{', '.join(f'{key}: {value}' if key else f'**{value}' for key, value in items)}}}"
 
 
 def wrap(head: str, items: list[str], tail: str, indent: int = 0) -> list[str]:

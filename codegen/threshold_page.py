@@ -6,7 +6,6 @@ from typing import Any
 
 from ..dsl.net import Output, Tuning
 from ..dsl.ops.scores import BEST_THRESHOLD
-from .body import kernel_name
 from .functions import Functions
 from .simplify import simplify
 from .spelling import quote, wrap
@@ -34,7 +33,7 @@ class ThresholdPage:
 
     def _tune(self) -> str:
         """The score functions, and then the one that sets the thresholds."""
-        self.page.kernels[kernel_name(BEST_THRESHOLD)] = BEST_THRESHOLD
+        self.page.kernels.add(BEST_THRESHOLD)
         scores = {tuning.metric: self._score(tuning) for _, tuning in self.tuned}
         what = f"{self.tuned[0][1].state} to where {self.tuned[0][1].metric}" if len(self.tuned) == 1 else ""
         doc = f"Set {what or 'each threshold to where its score'} is highest on rows that did not train."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..dsl.ir import Input, Program
@@ -11,12 +11,14 @@ from ..dsl.types import BATCH
 from .body import Body
 from .calls import is_dict
 from .functions import Functions, clock
-from .gradients import loss_and_grads, normalisation
+from .gradients import NORMALISATIONS, loss_and_grads, normalisation, normalisation_heading
+from .headings import joined
 from .simplify import simplify
-from .spelling import WIDTH, quote, wrap
+from .spelling import PRODUCT, Part, a_dict_of, gathered, quote, returning, wrap
 from .threshold_page import ThresholdPage
 from .updater_page import UpdaterPage, moment
 
+Items = Iterable[tuple[str, str]]
 LONGEST_LOCAL = 40
 # The methods of NumPy's generators that draw by a law.
 LAWS = {"uniform": "random", "normal": "standard_normal"}
@@ -27,7 +29,15 @@ class TrainingPage:
 
     def __init__(self, page: Functions):
         self.net, self.page = page.net, page
-        self.gradients = {loss: loss_and_grads(self.net, loss) for loss in self.net.losses}
+        self.asked = normalisation(self.net)
+        # What bounds the gradients may take them from a dict, unless it looks at layers.
+        apart = bool(self.asked) and self.net.train["norm_per"] != "layer"
+        gradients = [joined(loss_and_grads(self.net, loss, apart)) for loss in self.net.losses]
+        gradients = page.folded([] if self.asked and not apart else gradients) or gradients
+        self.gradients = dict(zip(self.net.losses, gradients, strict=True))
+        for loss, program in self.gradients.items():
+            if apart and not any(map(is_dict, program.results.values())):
+                self.gradients[loss] = joined(loss_and_grads(self.net, loss))
         # Losses without a name have the page's plain names, and there is one.
         self.named = bool(self.net.losses[0].name)
         self.draws = next(iter(self.gradients.values())).of("draw")
@@ -97,9 +107,7 @@ class TrainingPage:
 
     def _loss_and_grads(self, loss: LossInfo) -> str:
         program = self.gradients[loss]
-        # What bounds the gradients takes each by itself.
-        program = program if normalisation(self.net) else self.page.blocks.folded(program)
-        own = ("p", *(["draws"] if self.draws else []), *(i.name for i in program.of("limit")))
+        own = ("p", *(["draws"] if self.draws else []), *([self.asked] if self.asked else []))
         own += self.clock
         moved = "parameter" if not self.named else "weight that it moves"
         value = f"the loss {loss.name}" if self.named else "the mean loss"
@@ -111,21 +119,40 @@ class TrainingPage:
             body.names.of[limit.value] = called[limit.name]
         statements = body.statements()
         self.page.kernels |= body.kernels
-        lines += [*self.page.unpacked(body, called, statements), ""]
+        lines += [*self.page.unpacked(body, called), *body.lines(statements), ""]
         items = dict.fromkeys(_item(program, body, name, f"d{name}") for name in loss.trained)
         left = dict.fromkeys(_item(program, body, name, name) for name in loss.moved)
-        lines += self._returned(body.final("loss"), list(items), list(left))
+        bound = called[self.asked] if self.asked and not program.of("limit") else ""
+        lines += self._returned(body, items, left, bound)
         return "\n\n\n".join([*self.page.blocks.printed(), "\n".join(lines)])
 
-    def _returned(self, loss: str, grads: list[str], state: list[str]) -> list[str]:
-        """The end of a loss: its value, the gradients and, where the net keeps running statistics, these as left."""
-        if not self.net.running:
-            return wrap(f"return {loss}, {{", grads, "}", 4)
-        flat = f"    return {loss}, {{{', '.join(grads)}}}, {{{', '.join(state)}}}"
-        if len(flat) <= WIDTH:
-            return [flat]
-        parts = [*wrap("{", grads, "},", 8), *wrap("{", state, "},", 8)]
-        return ["    return (", f"        {loss},", *parts, "    )"]
+    def _returned(self, body: Body, grads: Items, state: Items, bound: str) -> list[str]:
+        """The end of a loss: its value, the gradients and, where the net keeps running statistics, these as left.
+
+        `bound` is what has yet to bound the gradients.
+        """
+        loss, name = body.final("loss"), body.names.aside("grads")
+        before = [*gathered(name, list(grads)), *self._bounded(body, name, bound)] if bound else []
+        parts = [Part(loss, [], loss)]
+        parts.append(Part(name if bound else a_dict_of(list(grads)), gathered(name, list(grads)), name))
+        if self.net.running:
+            own = body.names.aside("state")
+            parts.append(Part(a_dict_of(list(state)), gathered(own, list(state)), own))
+        return [*before, *returning(parts)]
+
+    def _bounded(self, body: Body, grads: str, limit: str) -> list[str]:
+        """The lines that bound the gradients in their dict, and then add to them what l1 and l2 do."""
+        assert self.asked is not None
+        op, results = NORMALISATIONS[self.asked][0], body.program.results
+        self.page.kernels.add(*op.kernels)
+        lines = [f"    # {normalisation_heading(self.net, self.asked)}"]
+        if self.net.train["norm_per"] == "weight":
+            lines.append(f"    {grads} = {{name: {op.name}({limit}, g)[0] for name, g in {grads}.items()}}")
+        else:
+            lines.append(f"    {grads} = dict(zip({grads}, {op.name}({limit}, *{grads}.values())))")
+        added = {n: body.final(f"penalty{n}", PRODUCT) for n in self.net.trained if f"penalty{n}" in results}
+        lines += ["    # back through l1 and l2"] if added else []
+        return [*lines, *(f"    {grads}[{quote(n)}] = {grads}[{quote(n)}] + {extra}" for n, extra in added.items())]
 
     def _penalties(self) -> list[tuple[str, str, str, str]]:
         """The functions of what l1 and l2 add to the losses: text, name, the name of the loss, and the clock's part."""
@@ -186,8 +213,7 @@ class TrainingPage:
     def _steps(self) -> list[str]:
         """The steps of a batch in the training loop: for each loss its gradients and the update."""
         examples = "a[batch] for a in (*inputs, *targets)"
-        asked = normalisation(self.net)
-        clip = [f"{asked}={asked.upper()}"] if asked else []
+        clip = [f"{self.asked}={self.asked.upper()}"] if self.asked else []
         clip += [f"{name}={self.times[name]}" for name in self.clock]
         given = f"loss, grads{', state' if self.net.running else ''}"
         state = ["            p.update(state)"] if self.net.running else []
@@ -229,10 +255,9 @@ class TrainingPage:
         return lines
 
 
-def _item(program: Program, body: Body, name: str, result: str) -> str:
-    """A gradient or a state among those that are returned, or the dict of a call that has it."""
-    text = body.final(result)
-    return f"**{text}" if is_dict(program.results[result]) else f"{quote(name)}: {text}"
+def _item(program: Program, body: Body, name: str, result: str) -> tuple[str, str]:
+    """A gradient or a state among those that are returned, by its key, or the dict of a call that has it."""
+    return "" if is_dict(program.results[result]) else quote(name), body.final(result)
 
 
 def _shape(draw: Input) -> str:

@@ -9,7 +9,7 @@ from ..dsl.constraints import CONSTRAINTS
 from ..dsl.ir import Input, Program
 from ..dsl.net import LossInfo, Moment, Net, UpdaterInfo
 from . import head
-from .body import Statement, assignments, kernel_name
+from .body import Statement, assignments
 from .functions import CLOCK, Functions, clock
 from .simplify import simplify
 from .spelling import WIDTH, number, quote, spell, wrap
@@ -58,7 +58,7 @@ class UpdaterPage:
         word = loss.updater.solver
         if word is None:
             return {"solver": "", "solver_given": [], "label": loss.label}
-        self.page.kernels |= {kernel_name(kernel): kernel for kernel in word.kernels}
+        self.page.kernels.add(*word.kernels)
         return {
             "solver": word.name,
             "solver_given": given,
@@ -71,9 +71,9 @@ class UpdaterPage:
     def _zeros(self, moments: Iterable[Moment]) -> list[str]:
         """The state of one loss whose moments are all zeros like their weight."""
         parts = [
-            'f"{name}.{part}": np.zeros_like(p[name])',
+            'f"{name}.{own}": np.zeros_like(p[name])',
             f"for name in {self.trained(self.net.losses[0])}",
-            f"for part in {_tuple(m.name for m in moments)}",
+            f"for own in {_tuple(m.name for m in moments)}",
         ]
         flat = f"    return {{{' '.join(parts)}}}"
         if len(flat) <= WIDTH:
@@ -139,7 +139,7 @@ class UpdaterPage:
         lines: list[str] = []
         for table, _ in head.constraints(self.net):
             op = CONSTRAINTS[table.lower()].op
-            self.page.kernels |= {kernel_name(kernel): kernel for kernel in op.kernels}
+            self.page.kernels.add(*op.kernels)
             given = {1: f", {table}[name]", 2: f", *{table}[name]"}.get(len(op.cases[0][1]), "")
             lines += [f"        if name in {table}:", f"            p[name] = {op.name}(p[name]{given})"]
         return lines

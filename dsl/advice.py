@@ -20,7 +20,7 @@ TARGET_HELP = {
     ("metric", "class"): "classes go with accuracy and f1",
     ("metric", "f32"): "numbers go with mae, rmse and r2",
 }
-OF_ONE = "of one number, sigmoid and xent, or mse, tell more"
+OF_ONE = "one number from 0 to 1 goes with dense 1 -> sigmoid, and with loss xent or mse"
 
 # The activation whose values fill an interval.
 _ACTIVATIONS = {(0.0, 1.0): "sigmoid", (-1.0, 1.0): "tanh", (0.0, math.inf): "softplus"}

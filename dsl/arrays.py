@@ -9,7 +9,7 @@ from typing import Any
 from .constraints import asked_for
 from .diagnostics import Report
 from .disturb import disturbed
-from .frame import Frame, Level, array_name
+from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
 from .net import StateInfo, WeightInfo
 from .ops import cast
@@ -19,7 +19,7 @@ from .section import Section
 from .settings import Labels, Settings
 from .source import Place
 from .syntax import Link
-from .types import REAL, Domain, Shape, Type, count, show_shape
+from .types import REAL, Domain, Shape, Type, count, pieces, show_shape
 from .universal import UNIVERSAL, Held
 from .words import Context, Fresh, Init, Law, Learn, Scheduled, WordError
 
@@ -295,13 +295,11 @@ class Arrays(Context):
         return self._drawn(array_name(self.use.section, self.use.options["name"] or f"{self.word}1"), shape, law)
 
     def _drawn(self, name: str, shape: Shape, law: Law) -> Tensor:
+        if pieces(shape[0]) > 1:
+            message = f"{self.word} draws for whole examples, and this one is in {pieces(shape[0])} pieces"
+            raise WordError("shape-mismatch", message, "put it before space_to_batch, or behind batch_to_space")
         domain = Domain(0.0, 1.0, low_open=False) if law == "uniform" else REAL
         return self.builder.input("draw", name, Type("f32", shape, domain), law)
 
     def _fresh(self, base: str) -> str:
-        stem, number = base.rstrip("0123456789"), 2
-        name = base
-        while name in self.names:
-            name, number = f"{stem}{number}", number + 1
-        self.names.add(name)
-        return name
+        return unused_name(base, self.names)

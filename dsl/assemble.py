@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from .constants import Constant, NotConstantError
 from .decisions import Thresholds
 from .ir import Builder, Program, Tensor, elements
 from .lint import lint
+from .loss_arrays import LossArrays
 from .losses import Losses, called
 from .net import Field, Layer, LossInfo, Net, Output, Threshold
 from .ops.random import fill
@@ -18,7 +20,7 @@ from .resolve import Spec, unused
 from .section import Section
 from .source import Place, Source
 from .structure import Lowering
-from .types import count
+from .types import count, pieces
 from .words import Fresh, WordError
 
 
@@ -41,14 +43,17 @@ class _Assembly:
         if self.trains and not self.report.failed and all(w.frozen for w in self.training.weights.values()):
             help = "add a layer with weights that are not frozen, or export alone: targets inference"
             self.report.error("nothing-to-train", "the net has no weight that training could move", spec.place, help)
-        self.seen = Comparison(spec, self.training.builder, self._trained_value, {})
-        self.thresholds = Thresholds(spec, self.predicting.names | self.training.names)
-        self.judged = Comparison(spec, Builder(), self._predicted_value, {}, self._threshold)
+        names, training, judging = self.predicting.names | self.training.names, self.training, Builder()
+        self.thresholds = Thresholds(spec, names)
+        kept, judged = LossArrays(training.builder, {*names}, True, training.kept), LossArrays(judging, {*names}, False)
+        self.seen = Comparison(spec, training.builder, self._trained_value, {}, kept)
+        self.judged = Comparison(spec, judging, self._predicted_value, {}, judged, self._threshold)
         self.inputs: dict[str, Tensor] = {}
         # A loss is checked also where nothing is trained; nothing that stands in a spec is ignored.
         losses = Losses(spec, self.training, self.seen, self.judged).run() if spec.losses else None
-        programs = self._training_programs(losses) if losses else {}
+        programs = self._training_programs(losses) if losses or self.trains else {}
         outputs = self._outputs()
+        self.predicting.states |= kept.states if self.trains else {}
         self._unused()
         if losses and self.trains:
             losses.check_moved()
@@ -135,9 +140,12 @@ class _Assembly:
             self.inputs[name] = self.judged.builder.input("prediction", called, tensor.type)
         return self.inputs[name]
 
-    def _training_programs(self, losses: Losses) -> dict[str, Program]:
-        """The programs of the losses and of the metrics beside them, where the net trains."""
-        values = dict(losses.values)
+    def _training_programs(self, losses: Losses | None) -> dict[str, Program]:
+        """The programs of the losses and of the metrics beside them, where the net trains.
+
+        Metrics are checked also where the loss is missing.
+        """
+        values = dict(losses.values) if losses else {}
         for item in self.spec.metrics:
             self.judged.builder.origin = (item.place,)
             try:
@@ -147,8 +155,9 @@ class _Assembly:
             if name in values:
                 self.report.error("duplicate-name", f"the metric {name} stands twice", item.place, "keep one of them")
             values[name] = value
-        metrics = self.judged.builder.program("metrics", values)
-        return {**losses.programs, "metrics": metrics} if self.trains else {}
+        if losses is None or not self.trains:
+            return {}
+        return {**losses.programs, "metrics": self.judged.builder.program("metrics", values)}
 
     def _compared(self, outputs: list[Tensor]) -> Program | None:
         """The program whose results the metrics look at, where these are not just the outputs."""
@@ -175,6 +184,9 @@ class _Assembly:
         if not self.predicting.outputs and any(tensor.type.dtype == "i64" for tensor in found.values()):
             message, help = "the last chain gives the ids of a category", "put onehot or embedding into it"
             self.report.error("ids-mismatch", message, self.spec.chains[-1].place, help)
+        if not self.predicting.outputs and any(pieces(tensor.shape[0]) > 1 for tensor in found.values()):
+            message = "the last chain gives pieces of each example"
+            self.report.error("shape-mismatch", message, self.spec.chains[-1].place, "end it with batch_to_space")
         outputs = [(self._output(name, tensor), tensor) for name, tensor in found.items()]
         self.thresholds.rest([*(self.predicting.outputs or found)])
         self.predicting.states |= self.thresholds.states
@@ -220,7 +232,7 @@ class _Assembly:
         if not self.predicting.outputs and last:
             used.add(last)
         if not self.report.failed:
-            unused(self.spec, used, self.report)
+            unused(self.spec, used, self.training.gone_on, self.report)
 
     def _layers(self, predict: Program) -> tuple[Layer, ...]:
         flops: dict[Section | None, int] = {}
@@ -255,7 +267,8 @@ class _Assembly:
             message = f"training this net needs about {need / 2**30:.1f} GiB, more than the budget of"
             message += f" {budget / 2**30:.1f} GiB"
             largest = max(net.layers, key=lambda layer: layer.parameters + count(layer.type.shape))
-            help = "make this layer or the batch smaller, or allow more: --memory 32"
+            enough = 2 ** max(0, math.ceil(math.log2(need / 2**30)))
+            help = f"make this layer or the batch smaller, or allow more: --memory {enough}"
             self.report.error("too-large", message, largest.section.place, help)
 
 

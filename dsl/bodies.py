@@ -7,7 +7,7 @@ from typing import Any
 
 from .constants import NotConstantError
 from .scope import Scope
-from .syntax import Chain, If, Link, Name, Node, Repeat, Sentence
+from .syntax import Call, Chain, If, Link, Name, Node, Repeat, Sentence
 
 Body = Iterable[Sentence]
 
@@ -78,7 +78,7 @@ def mentioned(node: Node) -> Iterator[str]:
     match node:
         case Name():
             yield node.id
-        case Link():
+        case Link() | Call():
             yield node.word
         case _:
             pass

@@ -11,13 +11,14 @@ from .constants import NotConstantError
 from .decisions import decided
 from .ir import Builder, Tensor, Value
 from .kinds import NUMBERS
+from .loss_arrays import LossArrays
 from .net import Field, Threshold
 from .ops import broadcast_like
 from .options import bind, word_or_fail
 from .resolve import Spec
 from .source import Place
 from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Text, Unary
-from .types import BATCH, UNIT, Domain, Shape, show_shape
+from .types import BATCH, PROBABILITIES, UNIT, Domain, Shape, pieces, show_shape
 from .words import Word, WordError
 
 # The name of the last chain's value where a loss or a metric does not say what it looks at.
@@ -31,13 +32,14 @@ Rule = Callable[[str, Field | None], Threshold | None]
 class Comparison:
     """Evaluates losses and metrics over tensors that `lookup` finds by name; LAST finds the last chain's value.
 
-    `rule` gives the threshold of a prediction beside its target, where it has one.
+    `keeper` makes what losses keep; `rule` gives the threshold of a prediction beside its target, where it has one.
     """
 
     spec: Spec
     builder: Builder
     lookup: Lookup
     targets: dict[str, Tensor]
+    keeper: LossArrays
     rule: Rule = lambda name, target: None
     decisions: dict[tuple[Value, str], Tensor] = field(default_factory=lambda: {})
     used: list[str] = field(default_factory=lambda: [])
@@ -121,7 +123,8 @@ class Comparison:
             self._check(word, p, y, target, options, expr.place)
             if word.decides:
                 p = self._decided(p, y, given[0].value if given else None, target)
-            value = word.function(p, y, **options)
+            value = word.function(p, y, *([self.keeper] if word.keeps else []), **options)
+            self.keeper.given(value.value)
         except WordError as error:
             raise self._fail(error.code, error.message, expr.place, error.help) from None
         chosen = [f"{options[a.key]:g}" for a in keyed if a.key and isinstance(options[a.key], int | float)]
@@ -137,17 +140,23 @@ class Comparison:
 
     def _implied(self, word: Word, place: Place) -> tuple[Tensor, Tensor, Field | None]:
         targets = self.spec.targets
+        if not targets and self.spec.of("target"):
+            raise NotConstantError  # the only one is named as the weight of the examples, which was reported
         if len(targets) != 1:
             found = f"there are {len(targets)} targets" if targets else "there is no target"
             message = f"{word.name} alone compares the last chain's value with the only target, and {found}"
-            help = f"say what it compares: {word.name}(prediction, target)" if targets else "declare one: target y: f32"
+            inputs = [f"(prediction, {field.name})" for field in self.spec.of("input")]
+            help = f"say what it compares: {word.name}(prediction, target)"
+            if not targets:
+                also = f", or compare with an input: {word.name}{inputs[0]}" if inputs else ""
+                help = f"declare one, target y: f32{also}"
             raise self._fail("ambiguous-target", message, place, help)
         return self._with_target(word, LAST, targets[0], place, place)
 
     def _given(self, word: Word, given: list[Argument], place: Place) -> tuple[Tensor, Tensor, Field | None]:
         if len(given) != 2 or not isinstance(given[0].value, Name):
             message = f"{word.name} compares two things: a prediction, by its name, and its target"
-            raise self._fail("bad-loss", message, place, f"write {word.name}(prediction, target)")
+            raise self._fail("bad-loss", message, place, self._two(word, given))
         name, second = given[0].value, given[1].value
         self._look_at_order(word, name, second)
         target = self.spec.fields.get(second.id) if isinstance(second, Name) else None
@@ -160,6 +169,13 @@ class Comparison:
             help = f"write {word.name}({name.id}, target)"
             raise self._fail("bad-loss", "a target is named, or a number", second.place, help)
         return p, broadcast_like(self.builder.constant(self._number(second)), p), None
+
+    def _two(self, word: Word, given: list[Argument]) -> str:
+        """The help where not two things are compared."""
+        first = given[0].value
+        if len(given) == 1 and isinstance(first, Name) and first.id in self.spec.fields:
+            return f"name the chain of the prediction, p = ..., and write {word.name}(p, {first.id})"
+        return f"write {word.name}(prediction, target)"
 
     def _look_at_order(self, word: Word, first: Name, second: Expr) -> None:
         """The target comes second."""
@@ -174,7 +190,10 @@ class Comparison:
         self, word: Word, name: str, target: Field, named: Place, place: Place
     ) -> tuple[Tensor, Tensor, Field]:
         """A prediction beside a target, whose kind is looked at first: it is at fault by itself."""
-        self.pairs.append((name, target))
+        if word.features:
+            self.used.append(target.name)
+        else:
+            self.pairs.append((name, target))
         if target.name in self.spec.faulty:
             raise NotConstantError
         if target not in self.spec.targets:
@@ -194,6 +213,9 @@ class Comparison:
         if value.type.dtype == "i64":
             message = f"{name} is a category, whose values are ids and not numbers"
             raise self._fail("ids-mismatch", message, place, "compare what onehot or embedding makes of it")
+        if pieces(value.shape[0]) > 1:
+            message = f"{name or 'this value'} is in {pieces(value.shape[0])} pieces of each example"
+            raise self._fail("shape-mismatch", message, place, "put batch_to_space into its chain")
         if name not in self.used:
             self.used.append(name)
         return value
@@ -215,32 +237,44 @@ class Comparison:
             message = f"{word.name} takes a target of type {either(word)}, but {found}"
             domains = {NUMBERS[k]: None for k in word.targets if k in NUMBERS}
             widest = [str(d) for d in domains if not any(d.within(other) for other in domains if other != d)]
-            raise self._fail("target-mismatch", message, place, f"compare with values in {' or '.join(widest)}")
+            among = f"values in {' or '.join(widest)}" if widest else f"a target of type {either(word)}"
+            raise self._fail("target-mismatch", message, place, f"compare with {among}")
         needs = word.needs(target.kind if target else None)
         expected = target.predicted if target else y.shape
         if word.predicts:
             expected = word.predicts(expected, **options)
+        if word.features:
+            self._need_features(word, p, place)
+            expected = p.shape
         # A softmax over one output is told where it stands; here the domain says more than the shape.
+        # What is said of the classes of an example goes with softmax, also where less would do.
+        ends = PROBABILITIES if target and target.kind == "class" and needs.within(UNIT) else needs
         if not p.type.domain.within(needs):
-            raise self._domain(word, needs, p, expected, place)
+            raise self._domain(word, needs, ends, p, expected, place)
         if p.shape != expected:
             what = f"the target {target.name}" if target else "what it is compared with"
             message = f"the prediction is {show_shape(p.shape)}, but {what} needs {show_shape(expected)}"
-            help = ending(expected, needs, p.type)
+            help = ending(expected, ends, p.type)
             raise self._fail("shape-mismatch", message, place, help if target or not word.predicts else None)
         if not target and needs.simplex is not None and y.type.domain.simplex is None:
             message = f"{word.name} compares probabilities, but its second value is {y.type.domain}"
             raise self._fail("domain-mismatch", message, place, "end its chain with softmax")
 
-    def _domain(self, word: Word, needs: Domain, p: Tensor, expected: Shape, place: Place) -> NotConstantError:
+    def _need_features(self, word: Word, p: Tensor, place: Place) -> None:
+        if len(p.shape) != 2:
+            message = f"{word.name} looks at one axis of features, but this is {show_shape(p.shape)}"
+            raise self._fail("shape-mismatch", message, place, "end its chain with flatten, or with globalavgpool")
+
+    def _domain(
+        self, word: Word, needs: Domain, ends: Domain, p: Tensor, expected: Shape, place: Place
+    ) -> NotConstantError:
         message = f"{word.name} needs {needed(needs)}, but the prediction lies in {p.type.domain}"
-        activation = activation_for(needs)
+        activation = activation_for(ends)
         help = f"end the chain with {activation}" if activation else None
-        if needs.simplex is not None:
-            if p.type.domain.within(UNIT):
-                message = f"{word.name} needs {needed(needs)}, but these are independent: each lies in {p.type.domain}"
-            if p.shape != expected or expected[-1] == 1:
-                help = ending(expected, needs, p.type)
+        if needs.simplex is not None and p.type.domain.within(UNIT):
+            message = f"{word.name} needs {needed(needs)}, but these are independent: each lies in {p.type.domain}"
+        if ends.simplex is not None and (p.shape != expected or expected[-1] == 1):
+            help = ending(expected, ends, p.type)
         return self._fail("domain-mismatch", message, place, help)
 
     def _fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:

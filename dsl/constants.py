@@ -94,7 +94,9 @@ def _named(expr: Name, names: Mapping[str, Constant | None], report: Report, dec
             report.error("not-constant", message, expr.place, help)
         else:
             help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
-            if any(word == expr.id for _, word in WORDS):
+            if expr.id in ("True", "False"):
+                help = f"write {expr.id.lower()}"
+            elif any(word == expr.id for _, word in WORDS):
                 help = f"{expr.id} is a word of its own; an arrow joins it to the word before: -> {expr.id}"
             report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)
         raise NotConstantError

@@ -49,12 +49,12 @@ class Names:
             message = f"the trainer would be {name}.py, and hide the module {name} from Python"
             self.report.error("unsafe-name", message, place, "choose another")
 
-    def declare(self, name: str, place: Place) -> bool:
+    def declare(self, name: str, place: Place, help: str = "choose another name") -> bool:
         """Declare a name unless it is taken, which is reported; so is an unsafe one, and one that hides a word."""
         safe = self.check(name, place)
         if name in self.places:
             message = f"{name} is already declared in line {self.places[name].line}"
-            self.report.error("duplicate-name", message, place, "choose another name")
+            self.report.error("duplicate-name", message, place, help)
             return False
         self.places[name] = place
         kinds = sorted({kind for kind, word in WORDS if word == name})

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import zip_longest
 
 from .codes import CODES
 from .source import Place
@@ -15,7 +16,8 @@ from .source import Place
 class Diagnostic:
     """One thing that is wrong with, or worth saying of, a spec; `where` is a place that lies in no spec.
 
-    Where the place lies in a definition, `uses` are the places of its use, the innermost first.
+    Where the place lies in a definition, `uses` are the places of its use, the innermost first, and `also` those of
+    other uses of which the same is to be said.
     """
 
     code: str
@@ -25,6 +27,7 @@ class Diagnostic:
     severity: str = "error"
     where: str | None = None
     uses: tuple[Place, ...] = ()
+    also: tuple[Place, ...] = ()
 
 
 class SpecError(Exception):
@@ -40,7 +43,9 @@ class Report:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
-        self._known: set[Diagnostic] = set()
+        # Each diagnostic by itself as it was without its uses, and where else a definition is used.
+        self._known: dict[Diagnostic, Diagnostic] = {}
+        self._also: dict[Diagnostic, dict[Place, None]] = {}
         self._uses: tuple[Place, ...] = ()
 
     @contextmanager
@@ -73,10 +78,13 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         assert diagnostic.code in CODES, diagnostic.code
-        # A fault of a definition is told once, with its first use.
-        if diagnostic not in self._known:
-            self._known.add(diagnostic)
-            self.diagnostics.append(replace(diagnostic, uses=(*diagnostic.uses, *self._uses)))
+        found = replace(diagnostic, uses=(*diagnostic.uses, *self._uses))
+        # A fault of a definition is told once, with its first use, and the lines of others.
+        told = self._known.setdefault(diagnostic, found)
+        if told is found:
+            self.diagnostics.append(found)
+        else:
+            self._also.setdefault(told, {}).update(dict.fromkeys(_apart(told.uses, found.uses)))
 
     @property
     def failed(self) -> bool:
@@ -85,7 +93,7 @@ class Report:
 
     def ordered(self) -> list[Diagnostic]:
         """The diagnostics in the order of the text, a definition's at its use; those without a place last."""
-        return sorted(self.diagnostics, key=_position)
+        return sorted((replace(d, also=tuple(self._also.get(d, d.also))) for d in self.diagnostics), key=_position)
 
     def raise_errors(self) -> None:
         """Raise SpecError if an error was added."""
@@ -102,6 +110,12 @@ def _position(diagnostic: Diagnostic) -> tuple[bool, int, int]:
     return False, outer.start, place.start
 
 
+def _apart(told: tuple[Place, ...], found: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Where uses differ from those that are told, seen from outside; nothing where they are the same."""
+    pairs = zip_longest(reversed(told), reversed(found))
+    return tuple(other for use, other in pairs if other is not None and other != use)[:1]
+
+
 def refuse(code: str, message: str, help: str | None = None) -> SpecError:
     """What to raise for a single error that has no place in a spec."""
     assert code in CODES, code
@@ -109,8 +123,10 @@ def refuse(code: str, message: str, help: str | None = None) -> SpecError:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """The help that names the nearest known name, or None where none is near."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """The help that names the nearest known name, or None where none is near; capitals make no distance."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    near = [k for k in known if k.lower() == name.lower()] or near
     return f"did you mean {near[0]}?" if near else None
 
 
@@ -130,11 +146,21 @@ def render(diagnostic: Diagnostic) -> str:
         lines += [line for use in shown for line in _excerpt(use, "used in ")]
         if len(shown) < len(uses):
             lines += [f"   ... and {len(uses) - USES_SHOWN} more uses", *_excerpt(uses[-1], "used in ")]
+        lines += _further(diagnostic.also)
     elif diagnostic.where:
         lines.append(f"  --> {diagnostic.where}")
     if diagnostic.help:
         lines.append(f"   = help: {diagnostic.help}")
     return "\n".join(lines)
+
+
+def _further(also: tuple[Place, ...]) -> list[str]:
+    """The lines of other uses, below the excerpts."""
+    if not also:
+        return []
+    lines = list(dict.fromkeys(f"{use.source.name}:{use.line}:{use.column}" for use in also))
+    more = f" and {len(lines) - USES_SHOWN} more places" if len(lines) > USES_SHOWN else ""
+    return [f"  --> also used in {', '.join(lines[:USES_SHOWN])}{more}"]
 
 
 # Of more uses than these, the outermost and the innermost are shown.
@@ -176,6 +202,7 @@ def as_json(diagnostic: Diagnostic) -> dict[str, object]:
         "message": diagnostic.message,
         "place": _place_json(diagnostic.place) if diagnostic.place else None,
         "uses": [_place_json(use) for use in diagnostic.uses],
+        "also": [_place_json(use) for use in diagnostic.also],
         "where": diagnostic.where,
         "help": diagnostic.help,
     }

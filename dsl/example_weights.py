@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .compare import Comparison
+from .declared import a_kind
+from .diagnostics import did_you_mean
 from .ir import Tensor
 from .net import Field
 from .ops import cast, lookup, total, vector
@@ -36,21 +38,39 @@ class ExampleWeights:
 
     def _sample(self) -> Field | None:
         """The target that `sample_weight` names."""
-        name, place = self.spec.train["sample_weight"], self.spec.train_places.get("sample_weight")
+        name = self.spec.train["sample_weight"]
         if name is None:
             return None
         field = self.spec.fields.get(name)
         if field is None or field.role != "target":
-            help = f"declare it: target {name}: positive"
-            self.report.error("unknown-name", f"sample_weight names a target, and {name} is none", place, help)
-            return None
+            return self._no_target(name, field)
         if name in self.spec.faulty:
             return None
+        if not self.spec.targets:
+            message = f"{name} is the only target, and as the weight of the examples it is nothing to predict"
+            return self._fault(name, message, "declare another for the weights: target w: positive")
         if field.kind not in KINDS or field.shape != (1,):
             message = f"a weight is one number an example that is not negative, but {name} is {field.text}"
-            self.report.error("bad-option", message, place, f"declare it: target {name}: positive, or unit, or count")
-            return None
+            return self._fault(name, message, f"declare it: target {name}: positive, or unit, or count")
         return field
+
+    def _fault(self, name: str, message: str, help: str) -> None:
+        """Report a target that cannot be the weight; what is compared with it is not to blame."""
+        self.report.error("bad-option", message, self.spec.train_places.get("sample_weight"), help)
+        self.spec.faulty.add(name)
+
+    def _no_target(self, name: str, field: Field | None) -> None:
+        """Report a name that is no target's."""
+        targets = [target.name for target in self.spec.of("target")]
+        help = did_you_mean(name, targets) or f"declare it: target {name}: positive"
+        found = f"nothing is named {name}"
+        if field is not None:
+            found = f"{name} is {a_kind(field.role)}"
+            help = f"declare it as a target in place of the {field.role}: target {name}: positive"
+        elif name in self.spec.places:
+            found, help = f"{name} is a name of the net", "declare a target for the weights: target w: positive"
+        message = f"sample_weight names a target, and {found}"
+        self.report.error("unknown-name", message, self.spec.train_places.get("sample_weight"), help)
 
     def _classed(self) -> Field | None:
         """The only target that has classes."""

@@ -20,7 +20,11 @@ HEADS: Mapping[Domain, str] = {
 }
 TARGETS: Mapping[str, str] = {"class": "class(3)"} | {kind: f"{kind}[3]" for kind in NUMBERS}
 # What must stand before a layer for it to have something to do.
-BEFORE: Mapping[str, str] = dict.fromkeys(("flatten", "permute", "unstack", "instancenorm"), "reshape [2, 3] -> ")
+BEFORE: Mapping[str, str] = dict.fromkeys(("flatten", "permute", "unstack", "instancenorm"), "reshape [2, 3] -> ") | {
+    "batch_to_space": "space_to_batch 2 -> "
+}
+# What must stand behind a layer for its examples to be whole again.
+BEHIND: Mapping[str, str] = {"space_to_batch": " -> batch_to_space 2"}
 # Layers that give an example more axes than one, of which the next layer wants one.
 MORE_AXES = ("reshape", "permute", "repeat_vector", "stack", "instancenorm")
 # What layers over images are shown with.
@@ -79,7 +83,7 @@ def _layer(word: Word) -> Example:
     given = "category(4)" if word.ids else IMAGE if word.image else "f32[6]"
     if word.operands:
         return replace(_chained(f"x -> {word.example}", after=after), before=("other = dense 6 -> tanh",))
-    return _chained(BEFORE.get(word.name, "") + word.example, after=after, given=given)
+    return _chained(BEFORE.get(word.name, "") + word.example + BEHIND.get(word.name, ""), after=after, given=given)
 
 
 def _loss(word: Word) -> Example:

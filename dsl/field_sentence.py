@@ -7,10 +7,11 @@ import math
 from . import syntax
 from .constants import NotConstantError
 from .diagnostics import Report, did_you_mean, listed
+from .foreign import type_here
 from .kinds import KINDS, FieldKind
 from .net import Field
 from .scope import Scope
-from .syntax import Name, Text, TypeNode
+from .syntax import Name, Number, Text, TypeNode
 from .types import Shape
 
 # One example holds at most so many numbers an input or a layer, and a shape so many axes.
@@ -19,6 +20,8 @@ MOST_AXES = 8
 MOST_CLASSES = 2**20
 
 LATER_KINDS = ("token",)
+# What a first size is called that is meant as that of the batch.
+BATCHES = ("None", "N", "B", "Batch", "BATCH")
 
 
 def field_of(declaration: syntax.Declaration, scope: Scope) -> Field:
@@ -45,7 +48,7 @@ def _check_kind(node: TypeNode, role: str, report: Report) -> None:
         message = f"this version of netc has no type {node.kind}"
         report.error("not-yet", message, node.place, f"there are {listed(KINDS)}")
     elif kind is None:
-        help = did_you_mean(node.kind, KINDS) or f"there are {listed(KINDS)}"
+        help = type_here(node.kind) or did_you_mean(node.kind, KINDS) or f"there are {listed(KINDS)}"
         report.error("unknown-type", f"{node.kind} is not a type", node.place, help)
     elif role == "noise" and role not in kind.roles:
         help = f"write normal{'[4]' if node.shape is None else ''}, or declare an input"
@@ -53,7 +56,10 @@ def _check_kind(node: TypeNode, role: str, report: Report) -> None:
     elif role not in kind.roles:
         report.error("bad-type", f"{node.kind} is a type of {kind.roles[0]}s alone", node.place, kind.instead)
     elif not kind.named and node.domain:
-        report.error("bad-type", f"{node.kind} takes no domain in parentheses", node.place, "write it without")
+        numbers = all(isinstance(expr, Number) for expr in node.domain) and node.shape is None
+        sizes = ", ".join(expr.text for expr in node.domain if isinstance(expr, Number))
+        help = f"sizes stand in brackets: {node.kind}[{sizes}]" if numbers else "write it without"
+        report.error("bad-type", f"{node.kind} takes no domain in parentheses", node.place, help)
 
 
 def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] | None]:
@@ -61,6 +67,8 @@ def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] 
     help = f'write {kind}(10), or {kind}("red", "green")'
     if not node.domain:
         what = "classes" if kind == "class" else "categories"
+        if node.shape:
+            help = f"their number stands in parentheses: {kind}(10)"
         fail("bad-type", f"{kind} needs the number of {what} or their labels", node.place, help)
         return None, None
     if all(isinstance(e, Text) for e in node.domain):
@@ -86,6 +94,8 @@ def _shape(node: TypeNode, kind: FieldKind, scope: Scope) -> Shape:
         message = f"an example holds at most {LARGEST_EXAMPLE:,} numbers in at most {MOST_AXES} axes"
         scope.report.error("too-large", message, node.place, "make its sizes smaller")
         return (1,)
+    if kind.single and node.shape and not node.domain:
+        return ()  # which lacks its classes, and has told so
     if kind.single and node.shape:
         message = "this version of netc has one label an example"
         scope.report.error("not-yet", message, node.place, f"write {node.kind}(...) without brackets")
@@ -99,17 +109,22 @@ def _shape(node: TypeNode, kind: FieldKind, scope: Scope) -> Shape:
 
 def _sizes(node: TypeNode, scope: Scope) -> tuple[int, ...]:
     dims: list[int] = []
+    first = next(iter(node.shape or ()), None)
     for expr in node.shape or ():
         if isinstance(expr, Name) and expr.id not in scope.constants and expr.id[0].isupper():
             message = f"this version of netc has no dimensions that are known only at run time, such as {expr.id}"
-            scope.report.error("not-yet", message, expr.place, "write a number, or the name of a let")
+            batch = expr is first and expr.id in BATCHES
+            help = "take it away: the batch axis is never written" if batch else "write a number, or the name of a let"
+            scope.report.error("not-yet", message, expr.place, help)
             continue
         try:
             value = scope.number(expr)
         except NotConstantError:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            scope.report.error("bad-type", "a size is a whole number of at least 1", expr.place, "as in f32[4]")
+            batch = expr is first and value == -1
+            help = "take it away: the batch axis is never written" if batch else "as in f32[4], or f32[1, 28, 28]"
+            scope.report.error("bad-type", "a size is a whole number of at least 1", expr.place, help)
         else:
             dims.append(value)
     return tuple(dims)

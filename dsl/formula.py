@@ -17,7 +17,7 @@ from .options import bind
 from .scope import Scope
 from .source import Place
 from .syntax import Binary, Boolean, Call, Expr, Field, Name, Number, Unary
-from .types import BATCH, Domain, Shape, broadcast, count, point, show_shape
+from .types import Domain, Shape, batched, broadcast, count, point, show_shape
 from .words import Word, WordError
 
 # What a formula computes with: a value of the net, or a number or truth value known when the spec is read.
@@ -153,7 +153,7 @@ class Evaluator:
         """A row of features times a matrix of weights."""
         left, right = shape_of(x), shape_of(y)
         row = isinstance(x, Tensor) and len(x.shape) == 2
-        if not row or not isinstance(y, Tensor) or len(y.shape) != 2 or y.shape[0] == BATCH:
+        if not row or not isinstance(y, Tensor) or len(y.shape) != 2 or batched(y.shape):
             message = f"@ joins a row of features and a matrix of weights, but here {left} and {right}"
             raise self.fail("shape-mismatch", message, expr.place, "as in: in @ W, with weight W: [in.features, units]")
         if cast(Tensor, x).shape[1] != y.shape[0]:
@@ -259,7 +259,7 @@ class Evaluator:
 
     def _widened(self, x: Tensor, rank: int) -> Tensor:
         """An example's value with axes of size 1 in front, so that the batch stays the first axis."""
-        if x.shape[:1] == (BATCH,):
+        if batched(x.shape):
             for _ in range(rank - len(x.shape) + 1):
                 x = ops.expand_dims(x, axis=1)
         return x
@@ -324,7 +324,7 @@ def is_truth(x: Value) -> bool:
 
 def seen(shape: Shape) -> Shape:
     """A shape as a formula sees it: without the batch axis."""
-    return shape[1:] if shape[:1] == (BATCH,) else shape
+    return shape[1:] if batched(shape) else shape
 
 
 def shape_of(x: Value) -> str:
@@ -334,7 +334,8 @@ def shape_of(x: Value) -> str:
 
 def _featured(function: Callable[[Any], Any], x: Tensor | Plain) -> Any:
     """The function of a value that has at least one axis beside the batch's, as words expect."""
-    if isinstance(x, Plain) or x.shape != (BATCH,):
+    if isinstance(x, Plain) or len(x.shape) != 1 or not batched(x.shape):
         return function(x)
     result = function(ops.expand_dims(x, axis=1))
-    return ops.reshape(result, shape=(BATCH,)) if isinstance(result, Tensor) and result.shape == (BATCH, 1) else result
+    single = isinstance(result, Tensor) and result.shape == (*x.shape, 1)
+    return ops.reshape(result, shape=x.shape) if single else result

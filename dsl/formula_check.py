@@ -9,6 +9,7 @@ from typing import cast
 from .declared import Names, a_kind
 from .definitions import Defined
 from .diagnostics import did_you_mean, listed
+from .foreign import word_here
 from .formula import CONSTANTS, FIELDS
 from .functions import FUNCTIONS
 from .parameters import FIRSTS, MEANINGS, OF_WEIGHTS
@@ -235,7 +236,9 @@ class Check:
         kind = next((k for k, name in [*self.scope.words, *WORDS] if name == expr.word), None)
         message = f"{expr.word} is not a function and not an activation"
         message += f"; it is the name of {a_kind(kind)}" if kind else ""
-        help = did_you_mean(expr.word, known) or "formulas call functions, such as exp and mean, and activations"
+        here = word_here(expr.word, "activation")
+        help = f"here it is called {here}" if here else did_you_mean(expr.word, known)
+        help = help or "formulas call functions, such as exp and mean, and activations"
         self.error("unknown-word", message, expr.word_place, help)
 
     # Bodies -----------------------------------------------------------------------------------------------------------

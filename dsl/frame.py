@@ -52,7 +52,8 @@ class Frame:
     """One run of a body; that of `repeat` lies in another, `outer`, whose names it sees.
 
     `values` maps a name to its tensor, or to None where it is at fault; `places` are those of the names that the body
-    declares; `shown` are the constants whose values headings show; `subject` is the block or part as prose.
+    declares; `named` is the place of the name that the last chain gave; `shown` are the constants whose values headings
+    show; `subject` is the block or part as prose.
     """
 
     scope: Scope
@@ -62,6 +63,7 @@ class Frame:
     outer: Frame | None = None
     current: Tensor | None = None
     started: bool = False
+    named: Place | None = None
     used: set[str] = field(default_factory=lambda: set[str]())
     shown: Mapping[str, Constant | None] = field(default_factory=lambda: {})
     subject: str = ""
@@ -75,6 +77,7 @@ class Frame:
             outer=self,
             current=self.current,
             started=self.started,
+            named=self.named,
             shown=self.shown,
             subject=self.subject,
             depth=self.depth + 1,
@@ -117,4 +120,14 @@ def array_name(section: Section, own: str) -> str:
     if len(name) > LONGEST_ARRAY:
         message = f"its array would be called {name}, which has {len(name)} characters; the limit is {LONGEST_ARRAY}"
         raise WordError("unsafe-name", message, "give blocks shorter names where they are used: name=")
+    return name
+
+
+def unused_name(base: str, names: set[str]) -> str:
+    """A name, or where it is taken the next one with a number; it is among the names from then on."""
+    stem, number = base.rstrip("0123456789"), 2
+    name = base
+    while name in names:
+        name, number = f"{stem}{number}", number + 1
+    names.add(name)
     return name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .ir import Tensor
 from .ops.losses import TINY
 from .syntax import Call, Expr, Items
-from .types import BATCH
+from .types import batched
 
 if TYPE_CHECKING:
     from .formula import Evaluator, Value
@@ -175,7 +175,7 @@ def _reduction(op: str) -> Apply:
 
 def _axes(ev: Evaluator, call: Call, x: Tensor) -> tuple[int, ...] | None:
     """The axes to reduce, counted with the batch's: all of the example's, or those that axis= names."""
-    first = int(x.shape[:1] == (BATCH,))
+    first = int(batched(x.shape))
     rank = len(x.shape) - first
     given = next((a for a in call.arguments if a.key == "axis"), None)
     if x.shape == ANY:
@@ -213,7 +213,7 @@ def _norm(ev: Evaluator, call: Call, args: list[Value]) -> Value:
 def _over_batch(op: str) -> Function:
     def apply(ev: Evaluator, call: Call, args: list[Value]) -> Value:
         x = ev.number(args[0], call)
-        if not isinstance(x, Tensor) or x.shape[:1] != (BATCH,):
+        if not isinstance(x, Tensor) or not batched(x.shape):
             message = f"{call.word} needs a value of each example, and this is the same for all"
             raise ev.fail("bad-formula", message, call.place, "take it away")
         return ev.emit(call, op, x, axes=(0,), keepdims=False)
@@ -223,7 +223,7 @@ def _over_batch(op: str) -> Function:
 
 def _transpose(ev: Evaluator, call: Call, args: list[Value]) -> Value:
     x = ev.number(args[0], call)
-    if not isinstance(x, Tensor) or len(x.shape) != 2 or x.shape[0] == BATCH:
+    if not isinstance(x, Tensor) or len(x.shape) != 2 or batched(x.shape):
         raise ev.fail("shape-mismatch", "transpose needs a matrix of weights", call.place, "as in: in @ transpose(W)")
     return ev.emit(call, "transpose", x)
 

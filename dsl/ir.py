@@ -40,7 +40,8 @@ class Op:
 
     `type` gives the result's Type, or a tuple of them, from the arguments' types and the attributes; its positional
     parameters name the arguments, its keyword-only ones the attributes. `numpy` is a Python expression over those,
-    `kernels` are functions that it calls, copied into the emitted file. `onnx` is an operator's name, or a function of
+    `kernels` are functions that it calls, copied into the emitted file; `plain` are shorter ones
+    of the same names, and which equations they serve. `onnx` is an operator's name, or a function of
     (graph, equation, *names) that adds nodes and returns the results' names. `grad` gets a Backward and the results'
     gradients and returns one gradient an argument, None for none. An op with a `body` is a formula over other ops:
     passes may replace it whole, and it is expanded before printing where it has no spelling of its own. `flops` counts
@@ -56,6 +57,7 @@ class Op:
     grad: Callable[..., Any] | None = None
     body: Callable[..., Any] | None = None
     kernels: tuple[Callable[..., Any], ...] = ()
+    plain: tuple[Callable[[Equation], bool], tuple[Callable[..., Any], ...]] | None = None
     flops: Callable[[Equation], int] | None = None
     cases: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ()
     note: str = ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from .ir import Equation, Value
+from .net import WeightInfo
 from .resolve import Spec
+from .section import Section
 from .structure import Lowering
 from .types import Shape
 
@@ -30,11 +33,24 @@ def _biases(spec: Spec, training: Lowering) -> None:
         for bias in filter(None, (_vector(arg, producers, len(added.result.type.shape)) for arg in added.args)):
             if bias not in names:
                 continue
-            info = training.weights[names[bias]]
-            norm = equation.section.title.split()[0] if equation.section else equation.op.name
-            message = f"{info.name} does nothing, since {norm} takes away what it adds"
-            with training.report.at(info.section.uses[::-1]):
-                training.report.warning("useless-bias", message, info.place, "leave the bias away: bias=false")
+            _warn(spec, training, training.weights[names[bias]], _word(equation.section))
+
+
+def _warn(spec: Spec, training: Lowering, info: WeightInfo, norm: str) -> None:
+    """Warn of a bias by its own name, so that a definition's is told once, however often it is used."""
+    own = info.name.removeprefix(info.section.named("")).removesuffix(info.section.suffix)
+    word = _word(info.section)
+    message = f"{'the bias' if own == 'b' else own} of {word} does nothing, since {norm} takes away what it adds"
+    layer = spec.scope.linked(word)
+    help = "leave the bias away: bias=false" if layer and "bias" in layer.options else f"take it out of {word}"
+    with training.report.at(info.section.uses[::-1]):
+        training.report.warning("useless-bias", message, info.place, help)
+
+
+def _word(section: Section | None) -> str:
+    """The word of a layer, with which its title begins."""
+    found = re.match(r"\w+", section.title) if section else None
+    return found[0] if found else ""
 
 
 def _centres(equation: Equation) -> bool:

@@ -47,8 +47,16 @@ class Losses:
                 self._lower(loss, updater)
             except NotConstantError:
                 continue
+        self._share()
         self._check()
         return self
+
+    def _share(self) -> None:
+        """Give the programs of all losses the states of each, of which one that comes later has made its own."""
+        states = [i for i in self.training.builder.inputs if i.role == "state"]
+        for key in [loss.key for loss in self.found]:
+            inputs = self.programs[key].inputs
+            self.programs[key] = replace(self.programs[key], inputs=tuple(dict.fromkeys((*inputs, *states))))
 
     def _lower(self, loss: Loss, updater: Updater | None) -> None:
         name = loss.name or ""
@@ -124,6 +132,7 @@ class Losses:
         trains = {name.id for name in loss.trains}
         states = self.training.states.values()
         own = {s.name for s in states if not trains or (s.section and trains.intersection((*s.parts, s.section.name)))}
+        own |= self.seen.keeper.states.keys()
         program, left = self.training.kept.moved_by(program, own)
         return prune(replace(program, results=program.results | left)), tuple(left)
 

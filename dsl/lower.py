@@ -7,14 +7,16 @@ from typing import Any
 
 from .arrays import Arrays, Use
 from .constants import NotConstantError
+from .diagnostics import listed
 from .field_sentence import LARGEST_EXAMPLE, MOST_AXES
+from .foreign import word_here
 from .ir import Tensor
 from .options import bind
 from .resolve import Spec
 from .section import Section
 from .source import Place
 from .syntax import Argument, Link, Name
-from .types import count
+from .types import count, pieces
 from .universal import UNIVERSAL, idle
 from .unknown import unknown_name
 from .words import Scheduled, Word, WordError
@@ -34,7 +36,7 @@ class Layers(Arrays):
         frame = self.frame.holding(name)
         if frame is None:
             frame = self.frame
-            message, help = unknown_name(name, self.spec, frame)
+            message, help = unknown_name(name, place, self.spec, frame)
             self.report.error("unknown-name", message, place, help)
             frame.values[name] = None
         frame.used.add(name)
@@ -52,6 +54,7 @@ class Layers(Arrays):
         try:
             own = {key: self._timely(word, key, options[key]) for key in word.options}
             self._check_ids(word, [x, *operands])
+            self._check_pieces(word, [x, *operands])
             result = word.function(x, *operands, **own)
             self.kept.given(result.value)
             self._check_size(word, result)
@@ -91,7 +94,7 @@ class Layers(Arrays):
             self.report.error("missing-option", message, link.place, f"as in: {word.name} a, where a = ...")
             failed = True
         keyed = UNIVERSAL if word.kind == "layer" else {}
-        beside = "takes the name of one value" if word.operands else ""
+        beside = "takes the name of one value" if word.operands else _as_elsewhere(word, link)
         options = bind(word.name, word.options, rest, link.place, self.frame.scope, keyed, word.example, beside)
         if failed:
             raise NotConstantError
@@ -122,6 +125,12 @@ class Layers(Arrays):
                 message = f"{word.name} takes the ids of a category, but {self.previous} gives numbers"
                 raise WordError("ids-mismatch", message, 'declare the input as a category, such as category("a", "b")')
 
+    def _check_pieces(self, word: Word, values: list[Tensor]) -> None:
+        cuts = [pieces(value.shape[0]) for value in values]
+        if len(set(cuts)) > 1:
+            message = f"{word.name} takes values of the same examples, and these are in {listed(map(str, cuts))} pieces"
+            raise WordError("shape-mismatch", message, "put batch_to_space before it, where examples are in pieces")
+
     def _check_size(self, word: Word, result: Tensor) -> None:
         size, axes = count(result.shape), len(result.shape) - 1
         if size > LARGEST_EXAMPLE or axes > MOST_AXES:
@@ -148,3 +157,9 @@ class Layers(Arrays):
     def _hint(self, word: Word, section: Section, result: Tensor, name: str | None) -> None:
         letter = "h" if word.kind == "activation" else "z"
         result.value.hint = section.named(name or word.gives or f"{letter}{section.suffix}")
+
+
+def _as_elsewhere(word: Word, link: Link) -> str:
+    """What is said of a value that a word takes none of, where its name means a layer elsewhere: linear 64."""
+    here = word_here(link.word, "layer") if word.kind == "activation" else None
+    return f"takes no value, which {here} does" if here else ""

@@ -147,6 +147,7 @@ def _facts(word: Word) -> dict[str, str]:
     if not word.targets:
         return {}
     prediction = str(word.prediction) if word.prediction != REAL else "any numbers"
+    prediction = "one axis of features" if word.features else prediction
     if word.class_prediction:
         prediction += f"; of a class {word.class_prediction}"
     return {"Target": ", ".join(word.targets), "Prediction": prediction}

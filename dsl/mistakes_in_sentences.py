@@ -11,7 +11,7 @@ incomplete-sentence, anything: let needs a name, = and a value
   = as in let width = 128
     let ¦ let\nrelu ¦ let a ¦ let a 3 ¦ let a: 3 ¦ let a = ¦ let a =\nrelu ¦ let 3 ¦ let a, b = 3
 type-syntax, anything: a colon and a type must follow the name {word}
-  = as in input {word}: f32[4]
+  = as in {word}: f32[4], or {word}: class(10)
     input x ¦ input x\nrelu ¦ input x f32[4] ¦ input x, y: f32 ¦ input x(3) ¦ target y class(3)
 type-syntax, anything: a type must follow the colon
   = as in f32[4], class(3) or binary
@@ -84,9 +84,12 @@ incomplete-sentence, anything: a sentence of targets holds names only
 incomplete-sentence, anything: part needs a name
   = as in part generator { dense 784 -> tanh }
     part ¦ part { relu } ¦ part\nrelu ¦ part 3
+body-syntax: a part has no parameters
+  = a definition has: def block {word}(n) { … }
+    part g(n) { relu } ¦ part g() { relu } ¦ part g (n) { relu }
 body-syntax, anything: a body in braces must follow part {word}
   = as in part generator { dense 784 -> tanh }
-    part g ¦ part g\nrelu ¦ part g -> relu ¦ part g(n) { relu } ¦ part g: relu ¦ part g = { relu } ¦ part g relu
+    part g ¦ part g\nrelu ¦ part g -> relu ¦ part g: relu ¦ part g = { relu } ¦ part g relu
 body-syntax: a body is empty
   = put a sentence into it, or leave the whole out
     part g { } ¦ repeat 3 { } ¦ if a { } ¦ def block f() { } ¦ def layer f() { } ¦ if a { relu } else { }
@@ -94,8 +97,8 @@ body-syntax: a body is empty
 incomplete-sentence, anything: def needs a kind
   = the kinds are block, layer, cell, updater, activation, loss, metric, init and schedule
     def ¦ def f(x) = x ¦ def f ¦ def\nrelu ¦ def part f() { relu } ¦ def 3
-incomplete-sentence, anything: def {word} needs a name and its parameters in parentheses
-  = as in def block residual(channels, stride=1) { … }
+incomplete-sentence, anything: a definition needs a name and its parameters in parentheses
+  = as in def block residual(channels, stride=1) { … }, or def block twice() { … } without any
     def block ¦ def block\nrelu ¦ def block 3 ¦ def block { relu } ¦ def block f { relu } ¦ def block f
     def block f = relu ¦ def layer ¦ def layer f { return n } ¦ def activation ¦ def activation f = x
     def activation f ¦ def activation f x = x
@@ -123,7 +126,7 @@ incomplete-sentence: if needs a condition and a body in braces
     if ¦ if\nrelu ¦ if { relu } ¦ if a ¦ if a\nrelu ¦ if a == 3 ¦ if (a) ¦ if a: ¦ if a: relu ¦ if: a ¦ if a == 3:
 body-syntax: else stands right after the } of its if
   = write } else {, on one line
-    else { relu } ¦ relu\nelse { relu } ¦ if a { relu }\nelse { relu }
+    else { relu } ¦ relu\nelse { relu } ¦ net a\nrelu\nelse { relu } ¦ if a { relu }\nelse { relu }
     def layer f() { if a { return n }\nelse { return n } } ¦ dense 3 else relu
 body-syntax, anything: a body in braces must follow else
   = write else { if … { … } }
@@ -153,9 +156,9 @@ formula-syntax, anything: a state is written state NAME = EXPR
     def layer f() { state } ¦ def layer f() { state m } ¦ def layer f() { state m: zeros }
     def layer f() { state 3 }
 sentence-start, anything: no sentence begins with {found}
-  = a sentence begins with a word: dense 16, input x: f32[4]
+  = a sentence begins with a word: dense 16, input x: f32[4]; a comment begins with #
     16 ¦ (n) ¦ [1] ¦ { relu } ¦ , relu ¦ = 3 ¦ + 3 ¦ relu\n3 ¦ relu\n(n) ¦ part g { 3 } ¦ part g { relu\n3 } ¦ -3
-    repeat 3 { 3 } ¦ : 3
+    repeat 3 { 3 } ¦ : 3 ¦ net a\nrelu\n16
 bad-number, anywhere: {found} is not a number
   = numbers are written 10, 0.5, 1e-3 or 10%, and windows 3x3
     dense .5 ¦ dense 5. ¦ dense 10abc ¦ dense 3X3 ¦ dense 1_000 ¦ dense 1.2.3 ¦ dense 0x1F ¦ dense 1e ¦ let a = .5
@@ -173,7 +176,7 @@ sentence-end, anywhere: no semicolon ends a sentence
   = write one sentence a line
     relu; ¦ dense 3; relu ¦ let a = 3; ¦ net a; ¦ ; relu
 expression-syntax, anywhere: {found} is not an operator
-  = write and, or, not
+  = write and, or, not; layers are joined by ->
     if a && b { relu } ¦ if a || b { relu } ¦ if !a { relu } ¦ let a = b & c
 bad-character, anywhere: {found} is not part of the language here
     dense $n ¦ let a = b ? c ¦ dense ~n ¦ let a = b \ c ¦ relu?

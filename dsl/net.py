@@ -76,8 +76,8 @@ class WeightInfo:
 class StateInfo:
     """An array that the net keeps besides its weights, and the number that fills it until data are seen.
 
-    One that is `running` is moved by the steps of training, by each loss that trains its layer; `parts` are those that
-    it is used in.
+    One that is `running` is moved by the steps of training, by each loss that trains its layer, or by the loss that
+    keeps it; `parts` are those that it is used in.
     """
 
     name: str

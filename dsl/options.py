@@ -9,6 +9,7 @@ from typing import Any
 from .constants import LARGEST, LARGEST_REAL, SMALLEST_REAL, Constant, NotConstantError
 from .declared import a_kind, unsafe
 from .diagnostics import did_you_mean, listed
+from .foreign import option_here, word_here
 from .listed_init import archived_init, listed_init, nested
 from .scope import Scope, Use, described
 from .source import Place
@@ -16,6 +17,10 @@ from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Unary
 from .windows import pads, window
 from .words import WORDS, Init, Kind, Option, Scheduled, Word, find
 
+# How truth values are written elsewhere.
+TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+# Forms of options that take a list.
+LISTS = ("sizes", "weights", "numbers", "window", "pads")
 # Numbers that a spec may list for a schedule.
 LONGEST_LIST = 100
 
@@ -34,7 +39,7 @@ def bind(
 
     Positional arguments fill the options of `table`; those of `keyed` have names; `beside` is what else the word takes.
     """
-    every = {**table, **(keyed or {})}
+    arguments, every = list(arguments), {**table, **(keyed or {})}
     given: dict[str, Argument] = {}
     order = list(table)
     failed = False
@@ -43,7 +48,7 @@ def bind(
         if key is None:
             takes = f"takes {listed(order)}" if order else beside or "takes no value"
             message = f"{subject} {takes}; this is one too many"
-            scope.report.error("too-many-options", message, argument.place, "take it away")
+            scope.report.error("too-many-options", message, argument.place, _in_brackets(table, arguments))
             failed = True
             break
         failed |= not _accept(subject, every, argument, key, given, scope)
@@ -56,12 +61,22 @@ def bind(
     values = {name: option.default for name, option in every.items()}
     for name, argument in given.items():
         try:
-            values[name] = convert(every[name], argument.value, subject, scope)
+            shown = "" if argument.key else example
+            values[name] = convert(every[name], argument.value, subject, scope, shown)
         except NotConstantError:
             failed = True
     if failed:
         raise NotConstantError
     return values
+
+
+def _in_brackets(table: Mapping[str, Option], arguments: Iterable[Argument]) -> str:
+    """The help where too many values stand side by side: they may be meant as the list that the last option takes."""
+    given = [argument.value for argument in arguments if argument.key is None][max(0, len(table) - 1) :]
+    listing = bool(table) and [*table.values()][-1].kind.form in LISTS
+    if not listing or not all(isinstance(value, Number) for value in given):
+        return "take it away"
+    return f"a list stands in brackets: [{', '.join(map(described, given))}]"
 
 
 def _accept(
@@ -74,7 +89,8 @@ def _accept(
 ) -> bool:
     place = argument.key_place or argument.place
     if key not in table:
-        help = did_you_mean(key, table) or (f"it takes {listed(table)}" if table else f"{subject} takes no options")
+        takes = f"it takes {listed(table)}" if table else f"{subject} takes no options"
+        help = option_here(argument, subject, table) or did_you_mean(key, table) or takes
         scope.report.error("unknown-option", f"{subject} has no option {key}", place, help)
         return False
     if key in given:
@@ -85,9 +101,9 @@ def _accept(
     return True
 
 
-def convert(option: Option, expr: Expr, subject: str, scope: Scope) -> Any:
-    """An argument's value as its option wants it."""
-    return FORMS[option.kind.form](Use(option, expr, subject, scope))
+def convert(option: Option, expr: Expr, subject: str, scope: Scope, example: str = "") -> Any:
+    """An argument's value as its option wants it; `example` is a use, where the order of arguments may be at fault."""
+    return FORMS[option.kind.form](Use(option, expr, subject, scope, example))
 
 
 def _real(use: Use) -> float:
@@ -147,6 +163,9 @@ def _weights(use: Use) -> tuple[float, ...]:
 
 
 def _flag(use: Use) -> bool:
+    if isinstance(use.expr, Name) and use.expr.id not in use.scope.constants:
+        meant = TRUTHS.get(use.expr.id.lower())
+        raise use.fail(help=f"write {use.option.name}={meant}" if meant else None)
     value = use.constant()
     if not isinstance(value, bool):
         raise use.fail()
@@ -159,7 +178,8 @@ def _sizes(use: Use) -> tuple[int, ...]:
     low = use.option.kind.low
     sizes = tuple(v for v in items if isinstance(v, int) and not isinstance(v, bool) and v >= low)
     if not items or len(sizes) < len(items):
-        raise use.fail(f"each is a whole number of at least {low:g}")
+        flat = "flatten makes one axis of all" if items == (-1,) else None
+        raise use.fail(f"each is a whole number of at least {low:g}", flat)
     return sizes
 
 
@@ -227,8 +247,8 @@ def word_or_fail(kind: str, name: str, place: Place, scope: Scope, also: str = "
     word = scope.find(kind, name) or scope.find(also, name)
     if word is None:
         other = [a_kind(k) for k in sorted({k for k, _ in WORDS}) if scope.find(k, name)]
-        known = [*scope.names(kind), *scope.names(also)]
-        help = did_you_mean(name, known) or f"there are {listed(known)}"
+        known, here = [*scope.names(kind), *scope.names(also)], word_here(name, kind, also)
+        help = f"here it is called {here}" if here else did_you_mean(name, known) or f"there are {listed(known)}"
         message = f"{name} is not the name of {a_kind(kind)}" + (f"; it is that of {listed(other)}" if other else "")
         raise scope.fail("unknown-word", message, place, help)
     return word

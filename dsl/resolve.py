@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from .train_sentence import train_of
 from .user_words import define
 
 ARTIFACTS = ("numpy", "inference", "step")
+
+VALUE_HELP = "use it in a chain, in the loss or as an output, or take it away"
 
 # Kinds of definition without machinery.
 LATER_DEFINITIONS = ("cell",)
@@ -132,7 +134,7 @@ def resolve(
     define(spec.definitions)
     for chain in spec.chains:
         if isinstance(chain, Chain | syntax.Output) and chain.name and chain.name_place and not _refers(chain, spec):
-            names.declare(chain.name, chain.name_place)
+            names.declare(chain.name, chain.name_place, renamed(chain.name))
     _name_losses(losses, names)
     _check_hidden(spec, report)
     return spec
@@ -255,8 +257,18 @@ def _targets(sentence: syntax.Targets | None, trains: bool, report: Report) -> t
     return tuple(a for a in ARTIFACTS if a in wanted) or ARTIFACTS
 
 
-def unused(spec: Spec, used: Iterable[str], report: Report) -> None:
-    """Report every named value, input and target that nothing uses."""
+def needless(name: str) -> str:
+    """The help for the name of a value that the next chain goes on from, without needing it."""
+    return f"the next chain goes on from it without a name: leave out {name} =, or use {name}"
+
+
+def renamed(name: str) -> str:
+    """The help for a chain whose name is taken."""
+    return f"choose another name, or leave out {name} =: a chain goes on from the one above it"
+
+
+def unused(spec: Spec, used: Iterable[str], gone_on: Container[Place], report: Report) -> None:
+    """Report every named value, input and target that nothing uses; `gone_on` are the names without need."""
     used = {*used, *(loss.name for loss in spec.losses if loss.name)}
     for name, place in spec.places.items():
         if name in used or name in spec.scope.constants:
@@ -268,7 +280,7 @@ def unused(spec: Spec, used: Iterable[str], report: Report) -> None:
             "input": "use it as the source of a chain, or take it away",
             "noise": "use it as the source of a chain, or take it away",
             "target": "compare a prediction with it in the loss, or take it away",
-            "value": "use it in a chain, in the loss or as an output, or take it away",
+            "value": needless(name) if place in gone_on else VALUE_HELP,
             "part": f"use it in a chain, as in: x -> {name}, or take it away",
         }[role]
         report.error("unused", f"nothing uses the {role} {name}", place, help)

@@ -49,17 +49,21 @@ class Scope:
 
 @dataclass(frozen=True)
 class Use:
-    """An expression that stands for an option of a word or a sentence, the subject."""
+    """An expression that stands for an option of a word or a sentence, the subject, of which `example` is a use."""
 
     option: Option
     expr: Expr
     subject: str
     scope: Scope
+    example: str = ""
 
     def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
         """Report that the option takes no such value; return what to raise."""
         found = found or _found(self.expr, self.scope.constants)
         message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
+        if isinstance(self.expr, Text) and self.option.kind.form in ("choice", "pads", "init", "identifier"):
+            help = f"words stand without quotes: {self.option.name}={self.expr.value}"
+        help = help or (f"as in: {self.example}" if " " in self.example else None)
         return self.scope.fail("bad-option", message, self.expr.place, help)
 
     def constant(self) -> Constant:

@@ -18,12 +18,13 @@ from .lower import Layers
 from .net import Field
 from .ops import cast
 from .options import bind
-from .resolve import Spec
+from .resolve import Spec, needless, renamed
 from .scope import Scope
 from .section import Section, Use
 from .source import Place
 from .syntax import Chain, Link, Output, Repeat
 from .titles import title
+from .types import pieces
 from .universal import UNIVERSAL
 from .unknown import unknown_word
 from .words import Word, within
@@ -61,6 +62,8 @@ class Lowering(Layers):
         super().__init__(spec, mode)
         self.outputs: dict[str, Tensor | None] = {}
         self.docs: dict[str, str] = {}
+        # The names of values from which the next chain goes on by itself.
+        self.gone_on: set[Place | None] = set()
         self._turns: Counter[str] = Counter()
         self._expanded = 0
         self._kinds = {kind for kind, _ in spec.definitions}
@@ -129,6 +132,7 @@ class Lowering(Layers):
     def _sentence(self, chain: Chain) -> None:
         frame = self.frame
         frame.current, frame.started = self._chain(chain, chain.name), True
+        frame.named = chain.name_place
         if chain.name:
             frame.values[chain.name] = frame.current
 
@@ -144,6 +148,9 @@ class Lowering(Layers):
         if value is not None and value.type.dtype == "i64":
             message = f"the output {sentence.name} is a category, whose values are ids and not numbers"
             self.report.error("ids-mismatch", message, sentence.place, "put onehot or embedding into its chain")
+        if value is not None and pieces(value.shape[0]) > 1:
+            message = f"the output {sentence.name} is in {pieces(value.shape[0])} pieces of each example"
+            self.report.error("shape-mismatch", message, sentence.place, "put batch_to_space into its chain")
         self.used.add(sentence.name)
         self.outputs[sentence.name] = value
         self.docs[sentence.name] = sentence.doc
@@ -193,8 +200,11 @@ class Lowering(Layers):
 
     def _implied(self, first: Link) -> Tensor | None:
         if self.frame.started:
+            self.gone_on |= {self.frame.named} - {None}
             return self.frame.current
-        inputs = self.spec.of("input")
+        inputs, weight = self.spec.of("input"), self.spec.train["sample_weight"]
+        # An input that sample_weight names is at fault there, and no source.
+        inputs = [i for i in inputs if i.name != weight] or inputs
         if len(inputs) == 1:
             self.previous = inputs[0].name
             return self.value(inputs[0].name, first.place)
@@ -286,7 +296,7 @@ class Lowering(Layers):
         for _ in range(count):
             frame = outer.inner()
             self._enter(frame, sentence.body)
-            outer.current, outer.started = frame.current, frame.started
+            outer.current, outer.started, outer.named = frame.current, frame.started, None
             if frame.started and frame.current is None:
                 return  # what is wrong with one iteration is wrong with the next
 
@@ -330,7 +340,7 @@ class Lowering(Layers):
                 message = f"{chain.name} is already the name of a constant"
                 self.report.error("duplicate-name", message, chain.name_place, "choose another name")
             else:
-                names.declare(chain.name, chain.name_place)
+                names.declare(chain.name, chain.name_place, renamed(chain.name))
         return {name: place for name, place in names.places.items() if name not in around}
 
     def _unused(self, frame: Frame, sentences: list[Any]) -> None:
@@ -340,7 +350,8 @@ class Lowering(Layers):
             return
         for name, place in frame.places.items():
             if name not in frame.used and name != last:
-                help = "use it in a chain of this body, or take its name away"
+                left = "use it in a chain of this body, or take its name away"
+                help = needless(name) if place in self.gone_on else left
                 self.report.error("unused", f"nothing uses the value {name}", place, help)
 
     # What is not run --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 Dim = int | str
 Shape = tuple[Dim, ...]
 
-# The batch axis, which a spec never writes.
+# The batch axis, which a spec never writes. Where each example is cut into four pieces it is "4N" long.
 BATCH = "N"
 
 
@@ -193,11 +193,27 @@ def _broadcast_dim(dims: list[Dim]) -> Dim:
     return wide.pop() if wide else 1
 
 
+def pieces(dim: Dim) -> int:
+    """Of a batch axis, into how many pieces each example is cut, usually one; 0 of any other."""
+    times = dim.removesuffix(BATCH) if isinstance(dim, str) and dim.endswith(BATCH) else "0"
+    return int(times) if times.isdigit() else int(not times)
+
+
+def batch_of(pieces: int) -> Dim:
+    """The batch axis of examples that are cut into pieces."""
+    return f"{pieces}{BATCH}" if pieces > 1 else BATCH
+
+
+def batched(shape: Shape) -> bool:
+    """Whether a value has something for each example, or for each piece of one."""
+    return bool(shape) and pieces(shape[0]) > 0
+
+
 def count(shape: Shape) -> int:
-    """The number of elements, a run-time dimension counting as one."""
-    return math.prod(d for d in shape if isinstance(d, int))
+    """The number of elements, a run-time dimension counting as one, and the pieces of an example each by itself."""
+    return math.prod(d if isinstance(d, int) else max(1, pieces(d)) for d in shape)
 
 
 def show_shape(shape: Shape) -> str:
     """The shape as a spec writes it, without the batch axis."""
-    return f"[{', '.join(str(d) for d in shape if d != BATCH)}]"
+    return f"[{', '.join(str(d) for d in shape if not pieces(d))}]"

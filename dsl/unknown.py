@@ -5,8 +5,11 @@ from __future__ import annotations
 from .bodies import chains, mentioned
 from .declared import a_kind
 from .diagnostics import did_you_mean, listed
+from .foreign import SENTENCES as FOREIGN_SENTENCES
+from .foreign import absent, word_here
 from .frame import Frame
 from .resolve import Spec
+from .source import Place
 from .syntax import Link
 
 # Where words stand that no chain has.
@@ -42,12 +45,27 @@ def unknown_word(link: Link, spec: Spec, frame: Frame) -> tuple[str, str]:
     if word in SENTENCES:
         return f"{word} begins a sentence, and is no layer", "write it on a line of its own"
     known = [*scope.names("layer"), *scope.names("activation"), *spec.parts, *spec.blocks]
-    help = did_you_mean(word, [*known, *(frame.known if not link.arguments else ())])
+    known += frame.known if not link.arguments else ()
     message = f"{word} is not the name of a layer, an activation or a value"
+    help = _foreign(word) or did_you_mean(word, known) or did_you_mean(word, SENTENCES)
     return message, help or "netc words lists the layers and activations"
 
 
-def unknown_name(name: str, spec: Spec, frame: Frame) -> tuple[str, str]:
+def _foreign(word: str) -> str | None:
+    """The help for what another library calls so."""
+    if word in FOREIGN_SENTENCES:
+        return f"here it is a sentence: {FOREIGN_SENTENCES[word]}"
+    here = word_here(word, "layer", "activation")
+    if here:
+        return f"here it is called {here}"
+    kinds = {kind: found for kind in PLACES if (found := word_here(word, kind))}
+    for kind, found in kinds.items():
+        own = found.partition(",")[0]
+        return f"here it is called {own}, and stands {PLACES[kind].format(own)}"
+    return absent(word)
+
+
+def unknown_name(name: str, place: Place, spec: Spec, frame: Frame) -> tuple[str, str]:
     """The message and the help for a name that has no value."""
     values = frame.known
     if name in frame.scope.constants:
@@ -59,6 +77,8 @@ def unknown_name(name: str, spec: Spec, frame: Frame) -> tuple[str, str]:
         return f"{name} is a target: what the net learns to give, and cannot see", help
     if frame.declares(name) and _circle(name, spec):
         return _circular(name, spec)
+    if frame.declares(name) and frame.visible[name].start < place.start:
+        return f"{name} is what this chain is named, and has no value yet", "name another value, in a line above"
     if frame.declares(name):
         return f"{name} has no value yet: it is named below", f"move the line that names {name} above this one"
     if name == "in" or name in spec.places:

@@ -17,7 +17,7 @@ from .types import NON_NEGATIVE, REAL
 from .universal import OF_MOVING, UNIVERSAL
 from .vocabulary.fan_initializers import XAVIER
 from .vocabulary.initializers import ZEROS
-from .words import Init, Update, net
+from .words import Hyperparameter, Init, Update, net
 from .words import State as Kept
 
 
@@ -48,12 +48,16 @@ class _Body:
         return None
 
     def _branch(self, sentence: If) -> tuple[Sentence, ...]:
-        condition = self.ev.value(sentence.condition)
+        place = sentence.condition.place
+        condition = self.ev.truth(self.condition(sentence.condition), place)
         if not isinstance(condition, bool):
-            place = sentence.condition.place
-            message = "if is decided when the spec is read, and this is not known then"
+            message = "if is decided when the spec is read, by parameters and constants, and this is not known then"
             raise self.ev.fail("not-constant", message, place, "choose between values by where(condition, a, b)")
         return sentence.body if condition else sentence.orelse
+
+    def condition(self, expr: Expr) -> Value:
+        """What decides an if."""
+        return self.ev.value(expr)
 
     def assign(self, sentence: Assign) -> None:
         """Give a name a value; a new value is called by it on the page."""
@@ -146,6 +150,15 @@ class UpdaterBody(_Body):
             message = f"{self.definition.name} does not move the weight here: no branch that was taken assigns w"
             raise self.ev.fail("bad-definition", message, self.definition.name_place, "assign w in each branch")
         return Update(names["w"], {name: names[name] for name in self.states})
+
+    def condition(self, expr: Expr) -> Value:
+        """What decides an if, which sees a parameter's number, unless a schedule stands for it."""
+        names = self.ev.names
+        self.ev.names = {n: v.number if isinstance(v, Hyperparameter) else v for n, v in names.items()}
+        try:
+            return super().condition(expr)
+        finally:
+            self.ev.names = names
 
     def _pass(self) -> dict[str, Any]:
         self.ev.names = dict(self.given)

@@ -19,7 +19,7 @@ from .ops.losses import one_hot
 from .ops.random import fill
 from .parameters import options_of, values_of
 from .source import Place
-from .types import BATCH, show_shape
+from .types import BATCH, batched, show_shape
 from .user_bodies import LayerBody, UpdaterBody
 from .words import Clock, Fresh, State, Update, Word
 
@@ -99,7 +99,7 @@ class UserWord:
 def of_example(user: UserWord, ev: Evaluator, result: Value) -> Tensor:
     """The result of an activation or a layer: numbers of each example."""
     result = _numbers(user, ev, result)
-    if not isinstance(result, Tensor) or result.shape[:1] != (BATCH,):
+    if not isinstance(result, Tensor) or not batched(result.shape):
         raise user.refuse(ev, "gives the same for every example", "let its value depend on what it is given")
     # One number an example is an axis of one feature.
     return ops.expand_dims(result, axis=1) if len(result.shape) == 1 else result
@@ -182,7 +182,7 @@ def _schedule(user: UserWord, t: Tensor, **options: Any) -> Tensor:
 def _layer(user: UserWord, x: Tensor, **options: Any) -> Tensor:
     with user.using(x.builder, {"in": x, **options}) as ev:
         result = LayerBody(user.defined.definition, ev).run()
-        if not isinstance(result, Tensor) or result.shape[:1] != (BATCH,):
+        if not isinstance(result, Tensor) or not batched(result.shape):
             raise user.refuse(ev, "gives the same for every example", "let what it returns depend on in")
         return of_example(user, ev, result)
 

@@ -131,7 +131,8 @@ class Word:
     with one to three axes behind them. A metric that `decides` looks at
     decisions rather than probabilities; its `score`, of counts tp, fp, fn and tn, is what a threshold may be tuned by.
     The `kernels` of a solver are the functions that its page is given, of which the last moves the weights. A schedule
-    that `watches` the loss is given for t how often it has fallen so far.
+    that `watches` the loss is given for t how often it has fallen so far. A loss of `features` looks at any value of
+    one axis, which then is no prediction of its target; one that `keeps` arrays from step to step is given a Keeper.
     `example` is a use that compiles; tests run every word's.
     """
 
@@ -151,6 +152,8 @@ class Word:
     score: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
     kernels: tuple[Callable[..., Any], ...] = ()
     watches: bool = False
+    features: bool = False
+    keeps: bool = False
     # The options of a word that a spec defines, which no signature tells.
     table: dict[str, Option] | None = field(default=None, hash=False)
 
@@ -301,7 +304,24 @@ Law = Literal["uniform", "normal"]
 Learn = Callable[[Tensor], dict[str, Tensor]]
 
 
-class Context(Protocol):
+class Keeper(Protocol):
+    """What keeps arrays from step to step of training, for a layer or for a loss."""
+
+    @property
+    def learning(self) -> bool:
+        """Whether it learns: in training, and unless its layer is frozen."""
+        ...
+
+    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
+        """Arrays that the layer or loss keeps, by name, and what fills them at first."""
+        ...
+
+    def move(self, after: Mapping[str, Tensor]) -> None:
+        """Let a step of training leave other values of such arrays."""
+        ...
+
+
+class Context(Keeper, Protocol):
     """The net that a layer is being added to; `word` is the one that runs, `previous` the one before it."""
 
     word: str
@@ -329,19 +349,6 @@ class Context(Protocol):
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Random numbers of a shape, fresh at each step of training: uniform in [0, 1), or standard normal."""
-        ...
-
-    @property
-    def learning(self) -> bool:
-        """Whether the layer learns: in training, unless it is frozen."""
-        ...
-
-    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
-        """Arrays that the layer keeps from step to step of training, by name, and what fills them at first."""
-        ...
-
-    def move(self, after: Mapping[str, Tensor]) -> None:
-        """Let a step of training leave other values of such arrays."""
         ...
 
 

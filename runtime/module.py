@@ -7,8 +7,8 @@ import inspect
 import linecache
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -57,7 +57,7 @@ class Trainer:
     targets: tuple[str, ...]
     seed: int
     epochs: int
-    sha256: str
+    text: str
     init: Callable[[int], Arrays]
     init_updater: Callable[[Arrays], Arrays]
     batches: Callable[[Array, int], list[Array]]
@@ -78,6 +78,18 @@ class Trainer:
     plateau: Callable[[dict[str, Any], float], Drops] | None = None
     # Moves the weights on all examples at once and gives the loss before, in the place of a loss's update.
     solve: Callable[..., float] | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """What tells the text from any other."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def precise(self) -> Trainer:
+        """The file with float64 wherever it says float32; what it draws at random are the same numbers."""
+        return replace(
+            trainer_of(self.text.replace("np.float32", "np.float64"), f"{self.name}, float64"), draw=self.draw
+        )
 
 
 _SETTINGS = {"NAME": str, "INPUTS": (tuple, dict), "TARGETS": (tuple, dict), "SEED": int, "EPOCHS": int}
@@ -110,7 +122,7 @@ def trainer_of(text: str, filename: str) -> Trainer:
         line = error.lineno if isinstance(error, SyntaxError) else _line(error, filename)
         where = filename if line is None else f"{filename}:{line}"
         raise Fault("trainer-broken", f"it cannot be imported: {type(error).__name__}: {error}", where) from None
-    return _record(module.__dict__, hashlib.sha256(text.encode()).hexdigest(), filename)
+    return _record(module.__dict__, text, filename)
 
 
 def _line(error: BaseException, filename: str) -> int | None:
@@ -123,7 +135,7 @@ def _line(error: BaseException, filename: str) -> int | None:
     return line
 
 
-def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
+def _record(names: Mapping[str, Any], text: str, filename: str) -> Trainer:
     if not any(name in names for name in _TRAINING):
         names = {**names, "EPOCHS": 0, **dict.fromkeys(_TRAINING[1:-1], _untrainable)}
     if "solve" in names:
@@ -142,7 +154,7 @@ def _record(names: Mapping[str, Any], sha256: str, filename: str) -> Trainer:
     values["normalisation"] = {name.lower(): names[name] for name in _NORMALISATIONS if name in names}
     values |= {name: names[name] for name in _FUNCTIONS}
     values |= {name: names[name] for name in _OPTIONAL_FUNCTIONS if callable(names.get(name))}
-    return Trainer(sha256=sha256, losses=losses, **values)
+    return Trainer(text=text, losses=losses, **values)
 
 
 def _losses(names: Mapping[str, Any]) -> tuple[tuple[Loss, ...], list[str]]:

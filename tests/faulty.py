@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import spec
+import pytest
+from harness import small, spec
+from netc.dsl import SpecError
 from netc.dsl.diagnostics import Diagnostic
 from test_diagnostics import called, diagnostics_of
 
@@ -45,3 +47,12 @@ def assert_told(mistake: Mistake, folder: Path) -> None:
     assert error.place is not None
     assert f"{error.code} {error.place.line}:{error.place.column}" == mistake.at
     assert mistake.said in f"{error.message} | {error.help}"
+
+
+def assert_refused(text: str, given: str, code: str, help: str | None) -> None:
+    """A layer over what it is given has errors of one code, each with a place, and the help holds some words."""
+    with pytest.raises(SpecError) as caught:
+        small(f"{text}\nflatten -> dense 2", given=given)
+    assert {d.code for d in caught.value.diagnostics} == {code}
+    assert all(d.place is not None for d in caught.value.diagnostics)
+    assert help is None or help in str(caught.value.diagnostics[0].help)

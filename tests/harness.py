@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,12 +24,13 @@ from netc.dsl.prune import prune
 from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
 from netc.runtime.module import takes, time_of
 from onnx import ModelProto, checker, helper
-from onnx.reference import ReferenceEvaluator
-from onnx_pools import POOLS
+from reference_ops import interpreted
 
 Array = np.ndarray[Any, Any]
 # The size of the batch in every test, which is the size of no other axis.
 N = 5
+# How many numbers of an array are moved one by one where a slope is checked.
+FEW = sys.maxsize if "NETC_EXHAUSTIVE" in os.environ else 12
 DOMAINS = {"real": REAL, "positive": POSITIVE, "unit": UNIT, "simplex": SIMPLEX}
 ort.set_default_logger_severity(3)
 
@@ -106,7 +110,7 @@ def _through_the_body(program: Program) -> Program:
     loss = OPS["total"](first * c, axes=tuple(range(len(first.shape))), keepdims=False)
     forward = builder.program(program.name, {"loss": loss})
     wanted = {i.value: i.name for i in program.inputs if i.value.type.dtype == "f32"}
-    found = backward(builder, forward, loss.value, set(wanted))
+    found = backward(builder, forward, loss.value, wanted)
     return builder.program(program.name, {"r0": first} | {f"d{n}": found[v] for v, n in wanted.items()}).check()
 
 
@@ -170,9 +174,10 @@ def session(model: ModelProto) -> ort.InferenceSession:
 
 def run_onnx(model: ModelProto, arrays: Mapping[str, Any], reference: bool = False) -> dict[str, Any]:
     """The outputs of a graph in ONNX Runtime, or in ONNX's own reference implementation."""
-    runner = ReferenceEvaluator(model, new_ops=POOLS) if reference else session(model)
+    if reference:
+        return interpreted(model)(arrays)
     feed = {i.name: arrays[i.name] for i in model.graph.input}
-    return dict(zip([o.name for o in model.graph.output], runner.run(None, feed), strict=True))
+    return dict(zip([o.name for o in model.graph.output], session(model).run(None, feed), strict=True))
 
 
 def narrow(arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,11 +188,31 @@ def narrow(arrays: Mapping[str, Any]) -> dict[str, Any]:
 # Nets -----------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1000)
+def loaded(text: str) -> Net:
+    """The net of a text, which several tests look at."""
+    return load_text(text)
+
+
+# Compiled pages by the identity of their nets, which are kept so that no other net takes it.
+PAGES: dict[int, tuple[Net, types.CodeType]] = {}
+
+
 def module(net: Net) -> Any:
-    """The net's trainer as a module."""
+    """The net's trainer as a module of its own."""
+    if id(net) not in PAGES:
+        if len(PAGES) == 1000:
+            PAGES.clear()
+        PAGES[id(net)] = net, compile(to_numpy(net), f"{net.name}.py", "exec")
     made = types.ModuleType(net.name)
-    exec(compile(to_numpy(net), f"{net.name}.py", "exec"), made.__dict__)
+    exec(PAGES[id(net)][1], made.__dict__)
     return made
+
+
+def forget() -> None:
+    """Compile anew what is asked for from here on: the compiler itself has changed."""
+    loaded.cache_clear()
+    PAGES.clear()
 
 
 def spec(
@@ -211,7 +236,7 @@ def gradient(net: Net) -> Program:
 
 def small(chains: str, **parts: str) -> Net:
     """The net of `spec`."""
-    return load_text(spec(chains, **parts))
+    return loaded(spec(chains, **parts))
 
 
 def batch(net: Net, rng: np.random.Generator, count: int = N) -> tuple[list[Array], list[Array]]:
@@ -295,18 +320,34 @@ def numeric_gradient(function: Callable[[Array], float], x: Array, h: float = 1e
     return found
 
 
+def ways(x: Array) -> Iterator[Array]:
+    """Moves of length 1: each number of an array by itself, or a few of many and all of them along two directions."""
+    rng = np.random.default_rng(x.size)
+    for index in rng.permutation(x.size)[:FEW]:
+        way = np.zeros(x.shape)
+        way.flat[index] = 1
+        yield way
+    for _ in range(2 if x.size > FEW else 0):
+        way = rng.standard_normal(x.shape)
+        yield way / np.linalg.norm(way)
+
+
 def at_kink(function: Callable[[Array], float], x: Array) -> bool:
     """Whether a step of 1e-4 crosses a kink: there the slopes from the left and from the right differ."""
     h, here = 1e-4, function(x.astype(np.float64))
-    for index in np.ndindex(x.shape):
-        moved = x.astype(np.float64)
-        moved[index] = x[index] + h
-        right = (function(moved) - here) / h
-        moved[index] = x[index] - h
-        left = (here - function(moved)) / h
+    for way in ways(x):
+        right, left = (function(x + h * way) - here) / h, (here - function(x - h * way)) / h
         if abs(right - left) > 1e-2 * max(1.0, abs(right), abs(left)):
             return True
     return False
+
+
+def assert_slopes(analytic: Array, function: Callable[[Array], float], x: Array, what: str, h: float = 1e-5) -> None:
+    """A gradient agrees with central differences of the function along each way."""
+    assert np.shape(analytic) == x.shape, f"{what}: shape {np.shape(analytic)}"
+    moves = [*ways(x)]
+    numeric = np.array([(function(x + h * way) - function(x - h * way)) / (2 * h) for way in moves])
+    assert_gradient(np.array([np.vdot(analytic, way) for way in moves]), numeric, function(x), what)
 
 
 def assert_gradient(analytic: Array, numeric: Array, loss: float, what: str) -> None:
@@ -325,6 +366,6 @@ def input_gradients(net: Net) -> Program:
     builder = Simplifier(source, expand=True)
     simple = builder.simplified(source)
     wanted = {i.value: i.name for i in source.inputs if i.role == "example" and i.value.type.dtype == "f32"}
-    found = backward(builder, simple, simple.results["loss"], set(wanted))
+    found = backward(builder, simple, simple.results["loss"], wanted)
     results = {"loss": simple.results["loss"]} | {f"d{n}": found[v].value for v, n in wanted.items() if v in found}
     return prune(Program("inputs", tuple(builder.inputs), tuple(builder.equations), results)).check()

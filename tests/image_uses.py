@@ -6,6 +6,7 @@ from typing import Any
 
 from harness import small
 from netc.dsl import Net
+from netc.dsl.examples import BEFORE, BEHIND
 from netc.dsl.words import WORDS
 from uses import Use, write
 
@@ -47,6 +48,9 @@ RESIZED: list[tuple[str, str, dict[str, Any]]] = [
     ("crop", "f32[1, 3, 4, 3]", {"margin": 1}),
     ("space_to_depth", "f32[2, 6, 3]", {"block": 3}),
     ("depth_to_space", "f32[8, 1, 3]", {"block": 2}),
+    ("space_to_batch", "f32[2, 4]", {"block": 2}),
+    ("space_to_batch", "f32[2, 6, 2]", {"block": 2}),
+    ("batch_to_space", "f32[1, 2, 2, 4]", {"block": 2}),
 ]
 
 
@@ -57,6 +61,8 @@ def use(name: str, options: dict[str, Any]) -> Use:
 
 def net_of(given: str, text: str) -> Net:
     """A net that predicts a layer's value from an image that weights scale."""
+    name = text.split()[0]
+    text = f"{BEFORE.get(name, '')}{text}{BEHIND.get(name, '')}"
     chain = f"value = x -> elementwise -> {text}\noutput value\nvalue -> flatten -> dense 2 name=last"
     return small(chain, given=given)
 
@@ -65,4 +71,5 @@ ROWS = [(given, use(name, options)) for name in POOLS for given, options in WIND
 ROWS += [(given, use("avgpool", {**o, "count_pad": False})) for given, o in WINDOWS if "pad" in o]
 ROWS += [(given, use("normpool", {**o, "p": p})) for given, o in WINDOWS[3:6] for p in (1, 3, 2.5)]
 ROWS += [(given, use(name, {})) for name in GLOBAL for given in IMAGES]
+ROWS += [(given, use("globalnormpool", {"p": p})) for given, p in zip(IMAGES, (3, 1, 2.5, 4), strict=True)]
 ROWS += [(given, use(name, options)) for name, given, options in RESIZED]

@@ -43,16 +43,18 @@ NETS = {
         "lamb(lr=1e-2)",
     ),
     "sgd": updated("sgd lr=0.1"),
-    "nesterovs": updated("nesterovs lr=0.05 momentum=0.8"),
     "adam": updated("adam lr=1e-2"),
-    "adamw": updated("adamw lr=1e-2 weight_decay=0.1"),
-    "rmsprop": updated("rmsprop lr=1e-2 decay=0.9"),
-    "fixed_rate": updated("adam lr=fixed(1e-2)"),
-    "step_rate": updated("sgd lr=step(0.2, every=3, factor=0.5)"),
-    "step_rate_per_step": updated("nesterovs lr=step(0.1, every=30, factor=0.5, per=step)"),
-    "exponential_rate": updated("adam lr=exponential(2e-2, factor=0.8)"),
-    "cosine_rate": updated("adam lr=cosine(2e-2, epochs=10, warmup=2)"),
-    "cosine_rate_per_step": updated("adam lr=cosine(2e-2, epochs=100, warmup=15, per=step)"),
+    "schedules": side_by_side(
+        "nesterovs(lr=0.05, momentum=0.8)",
+        "adamw(lr=2e-2, weight_decay=0.1)",
+        "rmsprop(lr=1e-2, decay=0.9)",
+        "adam(lr=fixed(1e-2))",
+        "sgd(lr=step(0.2, every=3, factor=0.5))",
+        "nesterovs(lr=step(0.1, every=30, factor=0.5, per=step))",
+        "adam(lr=exponential(3e-2, factor=0.8))",
+        "adam(lr=cosine(2e-2, epochs=10, warmup=2))",
+        "adam(lr=cosine(2e-2, epochs=100, warmup=15, per=step))",
+    ),
     "plateaus": FLOWERS
     + "standardize -> dense 8 l2=plateau(0.01, patience=1, threshold=0.1) -> tanh -> dropout plateau(0.3, patience=0)\n"
     + "dense 3 -> softmax\nloss mcxent\nupdater adam lr=plateau(0.2, factor=0.5, patience=0, cooldown=1)\n"

@@ -12,12 +12,13 @@ from netc.dsl.constraints import CONSTRAINTS
 from netc.dsl.examples import FLAT
 from netc.dsl.ir import Builder, Tensor
 from netc.dsl.nowhere import Nowhere
-from netc.dsl.types import REAL, SIMPLEX, Shape, Type
+from netc.dsl.types import REAL, SIMPLEX, Shape, Type, pieces
 from netc.dsl.universal import OF_BIASES, OF_MOVING, UNIVERSAL
 from netc.dsl.words import WORDS, Init, Law, Learn, Word, WordError, within
 from random_words import Definition, Own, Pen, Written, fresh
 
-LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation")]
+# What has many options is tried more often, so that none of them is rare.
+LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation") for _ in range(1 + len(w.options) // 3)]
 # An example of a random net holds so many numbers at most.
 LARGEST = 64
 # Those of several options that exclude each other: a layer has one norm.
@@ -83,6 +84,8 @@ class Scratch(Nowhere):
         return [self.builder.input("state", name, Type("f32", shape)) for name in firsts]
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
+        if pieces(shape[0]) > 1:
+            raise WordError("shape-mismatch", "what draws stands outside of pieces")
         self.draws = True
         return self.builder.input("draw", "draw", Type("f32", shape))
 
@@ -210,9 +213,19 @@ class Chains:
         weighted = value.weighted or bool(scratch.made) or scratch.keeps or any(self.values[o].weighted for o in others)
         if others and options and "=" not in options[0]:
             options[0] = f"{next(iter(word.options))}={options[0]}"
-        return [" ".join([word.name, *others, *options, *more])], Value(
-            "", result.type, weighted, result.value.channels
-        )
+        words = [" ".join([word.name, *others, *options, *more])]
+        after = Value("", result.type, weighted, result.value.channels)
+        cut = pieces(result.type.shape[0]) > pieces(value.type.shape[0])
+        return self.whole(words, after) if cut else (words, after)
+
+    def whole(self, words: list[str], value: Value) -> tuple[list[str], Value] | None:
+        """Pieces of examples through an activation, where one fits, and together again."""
+        block = round(pieces(value.type.shape[0]) ** (1 / (len(value.shape) - 1)))
+        plain = [w for w in LINKS if w.kind == "activation"]
+        between, value = self.word_link(self.pen.chance.choice(plain), value) or ([], value)
+        back = self.word_link(TOGETHER, value, block=Written(str(block), block))
+        assert back, value
+        return [*words, *between, *back[0]], back[1]
 
     def operands(self, word: Word, value: Value) -> list[str] | None:
         """The names of the values that a word takes besides; None where there are none that could fit."""
@@ -339,6 +352,7 @@ class Chains:
 
 
 DENSE = WORDS["layer", "dense"]
+TOGETHER = WORDS["layer", "batch_to_space"]
 # Those that act on matrices alone.
 ACTING = ("l1", "l2", "weight_decay", "dropconnect", "weight_noise", *CONSTRAINTS)
 

@@ -55,6 +55,11 @@ class Writer:
     # Whether each target has a loss of its own.
     several: bool = False
 
+    def uses(self, kind: str, name: str) -> bool:
+        """Whether something written so far uses a word."""
+        bodies = (body.definition for body in self.chains.bodies)
+        return any(used[kind, name] for used in (self.pen.used, *(d.used for d in (*self.definitions, *bodies))))
+
     # Fields -----------------------------------------------------------------------------------------------------------
 
     def given(self, name: str) -> None:
@@ -186,7 +191,7 @@ class Writer:
         measured = [m for i, t in enumerate(self.targets) for m in t.measured(*((f"p{i}", f"y{i}") if said else ()))]
         lines += [f"metric {' '.join(measured)}"] if measured else []
         # Beside a solver a plateau looks at rows that are held out.
-        validation = pen.maybe(0.5) or (solved and pen.used["schedule", "plateau"] > 0)
+        validation = pen.maybe(0.5) or (solved and self.uses("schedule", "plateau"))
         for head, target in zip(self.heads, self.targets, strict=True):
             way = target.threshold(pen.chance, validation) if pen.maybe(0.5) else ""
             if way:
@@ -205,7 +210,7 @@ class Writer:
         found = {"epochs": str(chance.randint(1, EPOCHS - 1)), "seed": str(chance.randint(0, 99))}
         if not solved:
             # Of one value of each feature batchnorm leaves nothing, which is refused.
-            found["batch"] = str(chance.randint(1 + bool(pen.used["layer", "batchnorm"]), 9))
+            found["batch"] = str(chance.randint(1 + self.uses("layer", "batchnorm"), 9))
             found |= self.normalised()
         if validation:
             found["validation"] = "25%"

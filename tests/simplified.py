@@ -86,6 +86,13 @@ AFTER: dict[str, tuple[Make, str]] = {
         return r = %3
         """,
     ),
+    "listed numbers stand beside what has the precision of the run": (
+        lambda k, v: ops.vector(ops.cast(k, dtype="f32") * v, values=(1.0, 2.0), name=""),
+        """
+        %0: f32[2] = vector(v, values=(1.0, 2.0), name='')
+        return r = %0
+        """,
+    ),
     "the mean of copies of one number": (
         lambda n, v: ops.mean(ops.broadcast_like(ops.exp(n), v), axes=(0,), keepdims=False),
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ def block residual(units) {
 CASES: dict[str, tuple[str, list[str]]] = {
     "alike": (
         RESIDUAL + "x -> concat p -> dense 6\nresidual 6\nresidual 6\n",
-        ["residual_predict", "residual", "residual_grad"],
+        ["residual", "residual_grad"],
     ),
     "of other widths": (
         RESIDUAL + "x -> concat p -> dense 9 -> residual 9\ndense 4\nresidual 4\n",
-        ["residual_predict", "residual", "residual_grad"],
+        ["residual", "residual_grad"],
     ),
     # The first use has no gradient to give to its input, so it is another function, which one use has not.
     "on the inputs": (RESIDUAL + "x -> concat p -> residual 9\nresidual 9\n", ["residual_predict"]),
@@ -40,14 +41,13 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "two forms": (
         "def block unit(n, wide=false) {\n  if wide { in -> dense n -> tanh }\n  dense n -> relu\n}\n"
         "x -> concat p -> dense 4\nunit 4\nunit 5 wide=true\nunit 4\nunit 3 wide=true\n",
-        ["unit_predict", "unit_predict_2", "unit", "unit_grad", "unit_2", "unit_2_grad"],
+        ["unit", "unit_grad", "unit_2", "unit_2_grad"],
     ),
     "in one another": (
         RESIDUAL
         + "def block stage(n) {\n  dense n\n  repeat 2 { residual n }\n}\n"
         + "x -> concat p -> dense 4 -> stage 4 -> stage 5\n",
-        [f"{name}{end}" for end in ("_predict",) for name in ("residual", "stage")]
-        + [f"{name}{end}" for name in ("residual", "stage") for end in ("", "_grad")],
+        [f"{name}{end}" for name in ("residual", "stage") for end in ("", "_grad")],
     ),
     "dropout, l2 and a frozen layer": (
         "def block unit(n) {\n  in -> dense n l2=0.1 l1=0.01 -> dropout 30% -> dense n frozen=true -> tanh\n}\n"
@@ -56,15 +56,35 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "seen again later": (
         RESIDUAL + "a = x -> concat p -> dense 6 -> residual 6\nb = residual 6\nb -> add a -> residual 6 -> concat b\n",
-        ["residual_predict", "residual", "residual_grad"],
+        ["residual", "residual_grad"],
     ),
     "at the input": (
         "def block unit(n) {\n  in -> dense n -> tanh\n}\na = x -> unit 4\nb = p -> unit 4\na -> add b -> unit 3\n",
-        ["unit_predict", "unit", "unit_grad"],
+        ["unit", "unit_grad"],
     ),
     "named as the page's own": (
         "def block train(n) {\n  in -> dense n -> tanh\n}\nx -> concat p -> dense 4 -> train 4 -> train 5\n",
-        ["train_predict", "train_2", "train_2_grad"],
+        ["train_2", "train_2_grad"],
+    ),
+    "without anything to keep": (
+        "def block twice() {\n  skip = in\n  in -> add skip\n}\nx -> concat p -> dense 4 -> twice -> twice\n",
+        ["twice", "twice_grad"],
+    ),
+    "of other rates": (
+        "def block unit(n, rate) {\n  in -> dense n -> dropout rate -> tanh\n}\n"
+        "x -> concat p -> dense 4 -> unit 4 10% -> unit 4 20% -> unit 5 35%\n",
+        ["unit_predict", "unit", "unit_grad"],
+    ),
+    "as usual in one use": (
+        "def block unit(n, eps=0.00001) {\n  in -> dense n -> batchnorm eps=eps -> tanh\n}\n"
+        "x -> concat p -> dense 4 -> unit 4 -> unit 4 eps=0.01 -> unit 5\n",
+        ["unit", "unit_grad"],
+    ),
+    "batchnorm": (
+        "def block unit(n) {\n  in -> dense n -> batchnorm -> tanh\n}\n"
+        "def block stage(n) {\n  dense n\n  repeat 2 { unit n }\n}\n"
+        "x -> concat p -> dense 4 -> stage 4 -> stage 5 -> unit 3\n",
+        ["unit", "unit_grad", "stage", "stage_grad"],
     ),
 }
 
@@ -75,8 +95,8 @@ def deep(name: str, more: str = "") -> Net:
 
 def without_functions(net: Net, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(BlockPage, "folded", lambda self, program: program)
-        return module(net)
+        patch.setattr(BlockPage, "folded", lambda self, training, resting: (training, resting))
+        return module(replace(net))
 
 
 def functions(text: str) -> list[str]:
@@ -88,25 +108,32 @@ def test_a_page_has_each_function_once(name: str):
     assert sorted(functions(to_numpy(deep(name)))) == sorted(CASES[name][1])
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_functions_compute_what_the_flat_page_does(name: str, monkeypatch: pytest.MonkeyPatch):
-    net = deep(name)
+# What train may ask for besides, after which gradients come from a dict of all.
+BOUNDS = ["clip_norm=0.1", "clip_value=0.01", "renormalize=true norm_per=weight", "clip_norm=0.1 norm_per=layer"]
+ROWS = [(name, "") for name in CASES]
+ROWS += [(name, bound) for name in ("alike", "dropout, l2 and a frozen layer") for bound in BOUNDS]
+
+
+@pytest.mark.parametrize(("name", "bound"), ROWS)
+def test_functions_compute_what_the_flat_page_does(name: str, bound: str, monkeypatch: pytest.MonkeyPatch):
+    net = deep(name, f"train {bound}\n" if bound else "")
     made, flat = module(net), without_functions(net, monkeypatch)
     rng = np.random.default_rng(1)
     inputs, targets = batch(net, rng)
     p = weights(made, net, rng, inputs)
     more = extras(made, net)
     assert np.array_equal(made.predict(p, *inputs), flat.predict(p, *inputs))
-    loss, grads = made.loss_and_grads(p, *inputs, *targets, **more)
-    expected, others = flat.loss_and_grads(p, *inputs, *targets, **more)
+    loss, grads, *state = made.loss_and_grads(p, *inputs, *targets, **more)
+    expected, others, *left = flat.loss_and_grads(p, *inputs, *targets, **more)
     assert loss == expected and list(grads) == list(others) == list(net.trained)
-    for each, gradient in grads.items():
-        assert np.array_equal(gradient, others[each]), each
+    for found, right in zip([grads, *state], [others, *left], strict=True):
+        assert found.keys() == right.keys() and all(np.array_equal(found[n], right[n]) for n in found)
 
 
-def test_with_a_bound_the_page_is_flat_on_the_way_back():
-    text = to_numpy(deep("alike", "train clip_norm=1\n"))
-    assert functions(text) == ["residual_predict"]
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_what_bounds_each_layer_takes_gradients_by_themselves(bound: str):
+    found = functions(to_numpy(deep("alike", f"train {bound}\n")))
+    assert found == (["residual_predict"] if "layer" in bound else ["residual", "residual_grad"])
 
 
 def test_the_page_grows_by_lines_of_calls_alone():

@@ -20,7 +20,7 @@ from netc.codegen import serialized, to_numpy, to_onnx, to_step
 from netc.dsl import Net, Source, check
 from netc.dsl.diagnostics import CODES, Diagnostic, as_json, render
 
-FIXED, ALL, CHUNK = 2_000, 200_000, 2_000
+FIXED, ALL, CHUNK = 1_200, 201_200, 2_000
 # Every so many accepted nets, one is printed and exported.
 BUILT_EVERY = 25
 LONGEST = 1.0

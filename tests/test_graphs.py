@@ -13,12 +13,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from harness import assert_close, batch, extras, module
-from netc.codegen import to_numpy
+from harness import assert_close, batch, extras, module, small
+from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import Net, load
 from netc.runtime import Metadata, trainer_of
 from onnx import ModelProto, checker, shape_inference
-from onnx.reference import ReferenceEvaluator
+from reference_ops import interpreted
 from road import SPECS, arrays, netc, scratch
 
 ALL = sorted(path.stem for path in SPECS.glob("*.net"))
@@ -165,7 +165,7 @@ def test_the_reference_implementation_agrees_with_the_file(name: str) -> None:
     for tensor in model.graph.initializer:
         if tensor.name in p:
             tensor.CopyFrom(onnx.numpy_helper.from_array(p[tensor.name], tensor.name))
-    found = ReferenceEvaluator(model).run(None, dict(zip([f.name for f in net.given], inputs, strict=True)))
+    found = interpreted(model)(dict(zip([f.name for f in net.given], inputs, strict=True))).values()
     expected = made.predict(p, *inputs)
     for mine, theirs in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=False):
         assert_close(mine, theirs, 1e-5)
@@ -190,10 +190,7 @@ def test_the_reference_implementation_takes_the_file_s_step(name: str) -> None:
     model = model_of(name, ".step.onnx")
     feed = {f.name: a for f, a in zip((*net.inputs, *net.targets), examples, strict=True)}
     feed |= p | moments | options.get("draws", {}) | {"step": np.int64(3), "epoch": np.float64(1.25)}
-    wanted = [o.name for o in model.graph.output]
-    found = dict(
-        zip(wanted, ReferenceEvaluator(model).run(None, {i.name: feed[i.name] for i in model.graph.input}), strict=True)
-    )
+    found = interpreted(model)(feed)
     for each in trainer_of(to_numpy(net), f"{name}.py").losses:
         loss, grads = each.and_grads(p, *examples, **options)
         each.update(p, moments, grads, 3, 1.25)
@@ -221,3 +218,11 @@ def test_every_opset_is_executed(opset: int) -> None:
         checker.check_model(model, full_check=True)
         onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     assert (folder / f"{name}.py").read_bytes() == (built(name) / f"{name}.py").read_bytes()
+
+
+def test_a_convolution_has_its_bias_as_an_argument():
+    """In both graphs, as the operators of ONNX have it."""
+    net = small("conv 3 2x2 -> relu -> deconv 2 2x2 groups=1 -> flatten -> dense 2", given="f32[2, 4, 4]")
+    for model in (to_onnx(net, module(net).init(1)), to_step(net)):
+        forward = [n for n in model.graph.node if n.op_type in ("Conv", "ConvTranspose")][:2]
+        assert [list(n.input)[1:] for n in forward] == [["W1", "b1"], ["W2", "b2"]]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+from faulty import assert_refused
 from harness import assert_close, compiled, narrow, onnx_model, run_onnx, sample, small, with_gradients
 from image_uses import ROWS, WINDOWS, net_of, use
 from netc.codegen import to_onnx
-from netc.dsl import SpecError
 from netc.dsl.ir import OPS, Builder, Program
 from netc.dsl.types import Type, count
 from netc.dsl.words import WORDS
@@ -127,9 +127,19 @@ def test_what_feeds_a_word_keeps_its_values():
         "adaptive_avgpool 3": "[0, 1]",
         "zeropad 1": "[0, 1]",
         "space_to_depth 2": "[0, 1]",
+        "space_to_batch 2 -> batch_to_space 2": "[0, 1]",
     }.items():
         net = small(f"value = x -> {text}\noutput value\nvalue -> flatten -> dense 2", given="unit[4, 4, 4]")
         assert str(net.outputs[0].type.domain) == domain, text
+
+
+NEUTRAL = ["zeropad 0", "crop 0", "upsample 1", "upsample 1 mode=bilinear", "adaptive_avgpool 4", "maxpool 1"]
+
+
+@pytest.mark.parametrize("text", [*NEUTRAL, "space_to_depth 1", "depth_to_space 1"])
+def test_two_axes_become_an_image(text: str):
+    """Also by a word that changes no pixel: what stands behind it sees channels first."""
+    assert small(f"{text} -> prelu -> flatten -> dense 2", given="f32[3, 4]").weights["alpha1"].shape == (3,)
 
 
 def test_the_bytes_of_an_image_are_pooled():
@@ -163,12 +173,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused(text: str):
-    given, code, help = REFUSED[text]
-    with pytest.raises(SpecError) as caught:
-        small(f"{text}\nflatten -> dense 2", given=given)
-    assert {d.code for d in caught.value.diagnostics} == {code}
-    assert all(d.place is not None for d in caught.value.diagnostics)
-    assert help is None or help in str(caught.value.diagnostics[0].help)
+    assert_refused(text, *REFUSED[text])
 
 
 def test_every_word_over_images_has_rows():

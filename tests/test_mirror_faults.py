@@ -169,7 +169,7 @@ LABELS = {
     "shares of one truth value": Mistake(
         "dense 2 -> softmax",
         "shape-mismatch 5:6",
-        "needs [1] | of one number, sigmoid and xent",
+        "needs [1] | one number from 0 to 1 goes with dense 1 -> sigmoid",
         {"target": "binary", "loss": "mcxent"},
     ),
     "a label for each row": Mistake(

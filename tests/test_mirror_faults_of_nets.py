@@ -32,7 +32,7 @@ MISSING = {
     "no target": Mistake(
         "net small\ninput x: f32[6]\ndense 2\nloss mse\nupdater sgd\n",
         "ambiguous-target 4:6",
-        "there is no target | declare one: target y: f32",
+        "there is no target | declare one, target y: f32",
     ),
     "a loss without a word": Mistake(
         "net small\ninput x: f32[6]\ntarget y: f32[2]\ndense 2\nloss\nupdater sgd\n",

@@ -290,7 +290,7 @@ WEIGHTS = {
     "weights that nothing holds": Mistake(
         "dense 2",
         "unknown-name 7:7",
-        "sample_weight names a target, and w is none | declare it: target w: positive",
+        "sample_weight names a target, and nothing is named w | declare it: target w: positive",
         {"more": "train sample_weight=w"},
     ),
     "weights that may be negative": Mistake(

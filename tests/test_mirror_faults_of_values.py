@@ -126,7 +126,7 @@ DOMAINS = {
     "mcxent of one truth value": Mistake(
         "dense 1 -> sigmoid",
         "domain-mismatch 5:6",
-        "of one number, sigmoid and xent, or mse, tell more",
+        "one number from 0 to 1 goes with dense 1 -> sigmoid, and with loss xent or mse",
         {"target": "binary", "loss": "mcxent"},
     ),
     "focal of independent classes": Mistake(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ dropout1 dropout dense concat prediction predictions batch examples clip_norm CL
 erf _x __x__ net input target dy dz2 d derror dW1 W_first b_first mean2 mean1 W3 onehot probs losses y_class y_next
 constant matmul add shape_2
 """.split()  # noqa: SIM905
+MODULES = {"math", "sys", "os", "hashlib"}
 ROLES = {
     "input": "net small\ninput {}: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
     "target": "net small\ninput xx: f32[3]\ntarget {}: f32[2]\nhh = standardize -> dense 3 name=first",
@@ -48,18 +50,20 @@ def test_hostile_names(role: str, capsys: pytest.CaptureFixture[str]):
     always = {"lambda", "None", "__x__", "_x"}
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((12, 3)).astype(np.float32), rng.standard_normal((12, 2)).astype(np.float32)
-    # An input is a parameter of every function; the other names meet fewer.
-    for name in HOSTILE if role == "input" else {*HOSTILE[::3], *always, "draws", "p", "math"}:
+    # An input is a parameter of every function; the other names meet fewer. What nets with them compute, to the last
+    # bit and with each name in each place, is in test_properties.
+    few = HOSTILE[:: 2 if role == "input" else 6]
+    for name in HOSTILE if "NETC_EXHAUSTIVE" in os.environ else {*few, *always, "draws", "p", "math", *MODULES}:
         net = accepted(name, role)
         if net is None:
             refused.add(name)
             continue
         made = module(net)
         p = made.train([x], [y])
-        assert made.check([x], [y]) < 1e-6, name
+        assert made.check([x], [y]) == [], name
         assert made.predict(p, x).shape == (12, 2)
     capsys.readouterr()
-    modules = {"math", "sys", "os", "hashlib"} if role == "net" else set()
+    modules = MODULES if role == "net" else set()
     assert always <= refused <= always | modules | {"W_first", "b_first"}
 
 

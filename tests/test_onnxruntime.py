@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 from harness import Array, onnx_model, op_program
-from netc.dsl.ir import OPS
-from onnx import ModelProto, TensorProto, helper
-from onnx.reference import ReferenceEvaluator
+from netc.dsl.ir import OPS, Builder
+from netc.dsl.types import Type
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from reference_ops import interpreted
 
 DOCS = Path(__file__).parent.parent / "docs" / "onnxruntime.md"
 THREADS = 8
@@ -30,7 +31,8 @@ class Fault:
     ours: ModelProto
     # What the interpreter, which is slow, is given of them.
     few: int
-    attributes: dict[str, Any]
+    nodes: list[NodeProto]
+    constants: list[TensorProto] = field(default_factory=list[TensorProto])
 
 
 def _scattered() -> Fault:
@@ -40,19 +42,39 @@ def _scattered() -> Fault:
     feeds = {"zeros": np.zeros((5, 64), np.float32), "ids": ids[:, None], "rows": rows}
     # Forty thousand additions in float32 round to within 1e-3 of the largest sum.
     ours = onnx_model(op_program(OPS["scatter_add"], ("N,64", "N of 5"), {"rows": 5}))
-    return Fault("ScatterND", feeds, right, 1e-3, ours, 500, {"reduction": "add"})
+    node = helper.make_node("ScatterND", list(feeds), ["y"], reduction="add")
+    return Fault("ScatterND", feeds, right, 1e-3, ours, 500, [node])
 
 
 def _of_each(name: str, numbers: list[float], right: Callable[[Array], Array]) -> Fault:
     x = np.array([numbers], np.float32)
     ours = onnx_model(op_program(OPS[name], (f"N,{len(numbers)}",), {}))
-    return Fault(name.capitalize(), {"x": x}, right(np.float64(x)), 1e-6, ours, 1, {})
+    node = helper.make_node(name.capitalize(), ["x"], ["y"])
+    return Fault(name.capitalize(), {"x": x}, right(np.float64(x)), 1e-6, ours, 1, [node])
+
+
+def _margins() -> Fault:
+    """In a margin of zeros beside -1 the zeros are the largest."""
+    right = np.array([[[0.0, -1.0, 0.0]]])
+    pads = numpy_helper.from_array(np.array([0, 0, 1, 0, 0, 1]), "pads")
+    pool = helper.make_node("MaxPool", ["wide"], ["y"], kernel_shape=[2], strides=[1], pads=[0, 0])
+    nodes = [helper.make_node("Pad", ["x", "pads"], ["wide"]), pool]
+    return Fault("Pad", {"x": -np.ones((1, 1, 2), np.float32)}, right, 0.0, _padded("max_pool", 1), 1, nodes, [pads])
+
+
+def _padded(pool: str, width: int) -> ModelProto:
+    """Our own graph of margins and a window of two numbers."""
+    builder = Builder()
+    x = builder.input("example", "x", Type("f32", ("N", 1, 2)))
+    y = OPS[pool](OPS["zero_pad"](x, pad=((width, width),)), size=(2,), stride=(1,), pad=((0, 0),))
+    return onnx_model(builder.program("ours", {"y": y}))
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {
     "Sigmoid": lambda: _of_each("sigmoid", [-20.0, -17.81, -15.0, -12.0], lambda x: 1 / (1 + np.exp(-x))),
     "Tanh": lambda: _of_each("tanh", [-8.44, -8.5, -8.6, 8.44, 8.5, 8.6], np.tanh),
     "ScatterND": _scattered,
+    "Pad": _margins,
 }
 
 
@@ -72,8 +94,7 @@ def model_of(fault: Fault) -> ModelProto:
     types = {np.float32: TensorProto.FLOAT, np.int64: TensorProto.INT64}
     inputs = [helper.make_tensor_value_info(n, types[a.dtype.type], [None] * a.ndim) for n, a in fault.feeds.items()]
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    node = helper.make_node(fault.operator, list(fault.feeds), ["y"], **fault.attributes)
-    graph = helper.make_graph([node], "minimal", inputs, [output])
+    graph = helper.make_graph(fault.nodes, "minimal", inputs, [output], fault.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
@@ -90,15 +111,32 @@ def test_numpy_and_the_interpreter_agree(fault: Fault) -> None:
     if fault.operator == "ScatterND":
         right = np.zeros((5, 64))
         np.add.at(right, feeds["ids"][:, 0], feeds["rows"])
-    assert is_right(fault, ReferenceEvaluator(model_of(fault)).run(None, feeds)[0], right)
+    assert is_right(fault, interpreted(model_of(fault))(feeds)["y"], right)
 
 
 def test_our_graphs_are_right_all_the_same(fault: Fault) -> None:
-    given = [a if a.ndim == 2 and a.dtype == np.float32 else a[:, 0] for n, a in fault.feeds.items() if n != "zeros"]
+    given = [a[:, 0] if a.dtype == np.int64 else a for n, a in fault.feeds.items() if n != "zeros"]
     names = [i.name for i in fault.ours.graph.input]
     # Our scatter takes the rows first, and then their ids.
     given = given[::-1] if fault.operator == "ScatterND" else given
     assert is_right(fault, executed(fault.ours, dict(zip(names, given, strict=True))), fault.right)
+
+
+@pytest.mark.parametrize("pool", ["max_pool", "avg_pool"])
+def test_margins_may_be_wider_than_the_window_behind_them(pool: str) -> None:
+    x = np.array([[[-1.0, -3.0]]], np.float32)
+    right = {"max_pool": [0, 0, 0, -1, 0, 0, 0], "avg_pool": [0, 0, -0.5, -2, -1.5, 0, 0]}
+    assert executed(_padded(pool, 3), {"x": x}).tolist() == [[right[pool]]]
+
+
+def test_margins_may_stand_between_transposed_axes() -> None:
+    builder = Builder()
+    x = builder.input("example", "x", Type("f32", ("N", 1, 2)))
+    turn = partial(OPS["permute"], axes=(0, 2, 1))
+    wide = OPS["zero_pad"](OPS["tanh"](turn(x)), pad=((1, 2),))
+    model = onnx_model(builder.program("ours", {"y": turn(OPS["tanh"](wide))}))
+    found = executed(model, {"x": np.array([[[4.0, -5.0]]], np.float32)})
+    assert np.sign(found).tolist() == [[[0, 0], [1, -1], [0, 0], [0, 0]]]
 
 
 def test_whether_the_runtime_still_has_it(fault: Fault, record_property: Callable[[str, object], None]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from harness import gradient, small
 from netc.codegen import to_numpy
 from netc.codegen.step import step_program
-from netc.dsl import ops
+from netc.dsl import load_text, ops
 from netc.dsl.ir import Program
 from netc.dsl.types import Type
 from simplified import program_of
@@ -52,6 +52,14 @@ def test_first_layer_has_no_input_gradient():
     assert [e.op.name for e in program.equations].count("matmul") == 5
     frozen = gradient(small("dense 4 frozen=true -> tanh -> dense 2"))
     assert [e.op.name for e in frozen.equations].count("matmul") == 3
+
+
+def test_a_gradient_that_weights_share_has_the_name_of_the_first():
+    """Which of them is the first is not left to where values lie in memory."""
+    net = small("\n".join([*(f"{n} = x -> dense 2 name={n}" for n in "abcd"), "x -> dense 2 -> add a b c d"]))
+    page = to_numpy(net)
+    assert '"b_a": db_a' in page and all(f'"b_{n}": db_a' in page for n in "bcd")
+    assert all(to_numpy(load_text(net.source.text, net.source.name)) == page for _ in range(3))
 
 
 def test_origins_and_sections_are_kept():

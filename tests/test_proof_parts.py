@@ -11,8 +11,8 @@ from harness import small
 from netc.cli import sampling
 from netc.cli.differences import Ledger, Values
 from netc.cli.proof import prove
-from netc.cli.rounding import coupled, jumping, rounding
-from netc.cli.slopes import MOVES, Point, Slope, check, groups
+from netc.cli.rounding import coupled, jumping, may_jump, rounding
+from netc.cli.slopes import MOVES, NEARBY, STEP, Point, Slope, check, groups
 from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import load_text
 from netc.runtime import trainer_of
@@ -63,7 +63,9 @@ def checked(loss: Callable[[Any], float], gradient: Callable[[Any], Any], at: Ca
 
     def point(moved: int) -> Point:
         w = np.asarray(at(moved), np.float64)
-        return Point({"w": w}, lambda p: loss(p["w"]), loss(w), {"w": gradient(w)})
+        near = np.nextafter(w, np.inf)
+        beside = lambda: (loss(near), {"w": gradient(near)})  # noqa: E731
+        return Point({"w": w}, lambda p: loss(p["w"]), loss(w), {"w": gradient(w)}, beside)
 
     return check(("w",), point, lambda key: np.random.default_rng(abs(hash(key)) % 2**32))
 
@@ -91,9 +93,10 @@ def test_a_point_at_a_kink_is_moved_and_counted() -> None:
 
 @pytest.mark.parametrize("share", [1e-3, 0.1, 0.3, 1 / 3, 0.5, 0.9])
 def test_a_kink_anywhere_within_the_step_is_seen(share: float) -> None:
-    near = np.array([share * 1e-5, -0.7, 0.2])[:1]
-    slope = checked(relu_loss, relu_gradient, lambda moved: near if moved == 0 else POINT[:1])
-    assert (slope.status, slope.moved) == ("ok", 3)
+    for step, moved in ((NEARBY, 3), (STEP, 3 if share * STEP < NEARBY else 0)):
+        near = np.array([share * step])
+        slope = checked(relu_loss, relu_gradient, lambda moved, near=near: near if moved == 0 else POINT[:1])
+        assert (slope.status, slope.moved) == ("ok", moved)
 
 
 def test_agreement_at_a_kink_proves_nothing() -> None:
@@ -106,6 +109,39 @@ def test_a_wrong_gradient_is_no_kink() -> None:
     for factor in (-1.0, 0.0, 1.0001):
         slope = checked(lambda w: float(np.sin(w).sum() + 2), lambda w, f=factor: f * np.cos(w), lambda moved: POINT)
         assert (slope.status, slope.moved) == ("differs", 0)
+
+
+def strongly_bent(w: Any) -> float:
+    """As a norm of a single number that is nearly 0, whose third derivative is 1e11 times its first."""
+    return float(np.sum(w / np.sqrt(w**2 + 1e-9)) + 2)
+
+
+def slope_of_bent(w: Any) -> Any:
+    return 1e-9 / (w**2 + 1e-9) ** 1.5
+
+
+def test_a_slope_that_differences_miss_is_extrapolated() -> None:
+    near = np.array([4e-4, 0.3])
+    slope = checked(strongly_bent, slope_of_bent, lambda moved: near)
+    assert (slope.status, slope.moved) == ("ok", 0) and slope.error < 1e-6
+    for factor in (-1.0, 0.0, 1.0001):
+        wrong = checked(strongly_bent, lambda w, f=factor: f * slope_of_bent(w), lambda moved: near)
+        assert wrong.status == "differs"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gradient_that_is_rounding_alone_is_not_proven(seed: int) -> None:
+    """Terms that cancel each other leave a loss of 0 and a gradient of some last bits, which says nothing."""
+    terms = np.random.default_rng(seed).standard_normal(40)
+
+    def balanced(part: Any) -> float:
+        return float((terms * part).sum() - (terms[::-1] * part).sum())
+
+    slope = checked(
+        lambda w: balanced(np.tanh(w)), lambda w: balanced(1 / np.cosh(w) ** 2) * np.ones(1), lambda moved: POINT[:1]
+    )
+    assert (slope.status, slope.moved) == ("not proven", 3 * MOVES)
+    assert slope.reason in ("the loss hardly depends on it", "its gradient is all zero")
 
 
 def test_a_gradient_of_nothing_is_not_proven() -> None:
@@ -143,6 +179,39 @@ def test_clocks_are_in_the_middle_of_training_and_inside_the_warm_up() -> None:
     assert any(0 < epoch < 2 for epoch in epochs) and any(4 < epoch < 7 for epoch in epochs)
     assert any(epoch % 1 for epoch in epochs)
     assert min(clock.step for clock in sampling.clocks(net)) > 1
+
+
+EVERY = """
+net fields
+input a: f32[3]
+input b: binary[3]
+input c: u8[3]
+target y: class(2)
+c -> logsigmoid -> concat a b -> dense 2 -> softmax
+loss mcxent
+updater sgd
+train epochs=1 batch=9 class_weight=[0.1, 0.7]
+"""
+
+
+def test_another_last_bit_is_given_to_numbers_that_may_be_any() -> None:
+    net = load_text(EVERY)
+    batch = sampling.batch(net, 9)
+    (a, b, c), (y,) = batch.inputs, batch.targets
+    near = sampling.batch_beside(net, batch)
+    assert 0 < np.abs(near.inputs[0] - a).max() < 1e-6 and (near.inputs[0] != a).all()
+    assert all((x == z).all() for x, z in zip((*near.inputs[1:], *near.targets), (b, c, y), strict=True))
+    for _, other in sampling.around(net, {}, batch):
+        assert 1e-4 < np.abs(other.inputs[0] - a).max() < 0.1 and (other.inputs[1] == b).all()
+
+
+def test_the_file_in_float64_computes_with_pixels_in_float64() -> None:
+    """Where no weight tells the precision."""
+    net = load_text("net pixels\ninput x: u8[3]\nlogsigmoid\ntargets inference\n")
+    (x,) = sampling.batch(net, 9).inputs
+    found = trainer_of(to_numpy(net), "pixels.py").precise.predict({}, x)
+    assert found.dtype == np.float64
+    assert np.abs(found + np.log1p(np.exp(-x.astype(np.float64)))).max() < 1e-15
 
 
 # What is together ---------------------------------------------------------------------------------------------------
@@ -183,6 +252,13 @@ def test_where_a_step_jumps() -> None:
     )
     assert by_size["W"].tolist() == [False, True, False]
     assert jumping(lambda g: {"W": -0.1 * g["W"]}, p, grads) == {}
+
+
+def test_updaters_that_may_jump() -> None:
+    words = ("sgd", "momentum", "nesterovs", "adam", "lion", "rmsprop")
+    nets = {word: small("dense 2", updater=word) for word in words}
+    jumping = [word for word, net in nets.items() if may_jump(net.programs[net.losses[0].updater.key])]
+    assert jumping == ["adam", "lion", "rmsprop"]
 
 
 def test_updaters_that_look_at_a_weight_as_a_whole() -> None:

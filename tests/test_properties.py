@@ -26,7 +26,9 @@ from netc.runtime import OnnxEngine
 from trees import RESERVED, TREES
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=300 if "NETC_EXHAUSTIVE" in os.environ else 30, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(TREES)
 def test_random_trees_have_answers(tree: Any) -> None:
     net, report = check(Source("spec.net", unparse(tree)))

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matrix import data, examples, home, trained, write_spec
+from netc.cli.progress import Lines
+from netc.runtime import Start
 from road import ENV, NETC, Done, arrays, assert_same_bits, history, netc
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
@@ -21,10 +23,25 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this sys
 # The net with everything that a checkpoint has to keep: statistics, draws, a schedule, two moments, two outputs.
 NET = "two"
 EPOCHS = 300
-SEED = int(os.environ.get("NETC_SEED", "6"))
+SEED = os.environ.get("NETC_SEED", 6)
 # A checkpoint after each step, where the command line saves every two seconds: a kill then falls between other things.
 OFTEN = "import netc.runtime\nnetc.runtime.train.__kwdefaults__['checkpoint_every'] = {}\n"
 RUN = "import sys\nfrom netc.cli.main import run\nsys.exit(run(sys.argv[1:]))"
+
+
+RESUMED = {
+    (0, 0): "resumed from the beginning: no batch was done yet",
+    (0, 3): "resumed in epoch 1 of 5, after batch 3 of 8",
+    (2, 0): "resumed after epoch 2 of 5",
+    (2, 7): "resumed in epoch 3 of 5, after batch 7 of 8",
+    (5, 0): "resumed after epoch 5 of 5",
+}
+
+
+@pytest.mark.parametrize("done", RESUMED)
+def test_where_a_resumed_run_goes_on(done: tuple[int, int], capsys: pytest.CaptureFixture[str]):
+    Lines().on_start(Start("net", "numpy", "cpu", "", 64, 0, 5, 8, *done, True, ("loss",)))
+    assert RESUMED[done] in capsys.readouterr().out.splitlines()
 
 
 def long_spec(folder: Path, epochs: int = EPOCHS) -> Path:

@@ -28,10 +28,10 @@ def timed(command: list[str]) -> float:
 
 
 def test_checking_the_digits_takes_0_6_seconds() -> None:
-    """The best of five, since another process can only add to it."""
+    """Once in five times, since another process can only add to it."""
     command = [str(NETC), "check", str(SPECS / "digits.net")]
     timed(command)
-    assert min(timed(command) for _ in range(5)) <= 0.6
+    assert any(timed(command) <= 0.6 for _ in range(5))
 
 
 def test_checking_imports_neither_onnx_nor_the_runtime() -> None:
@@ -48,7 +48,7 @@ def test_checking_imports_neither_onnx_nor_the_runtime() -> None:
 def test_checking_a_thousand_layers_takes_3_seconds(tmp_path: Path) -> None:
     (tmp_path / "tall.net").write_text(chain(1000), encoding="utf-8")
     command = [str(NETC), "check", str(tmp_path / "tall.net")]
-    assert min(timed(command) for _ in range(2)) <= 3
+    assert any(timed(command) <= 3 for _ in range(2))
 
 
 def printing(net: Net) -> float:
@@ -62,14 +62,14 @@ def printing(net: Net) -> float:
 
 
 def test_passes_and_printing_of_a_thousand_layers_take_20_seconds_and_grow_linearly() -> None:
-    """Linear growth doubles the time when the net doubles, quadratic growth quadruples it: between them lies 2.8."""
+    """Of a net four times as deep, linear growth takes four times as long and quadratic growth 16 times: not over 8."""
     printing(load_text(chain(10)))
     seconds: dict[int, float] = {}
     for _ in range(2):
-        for count in (250, 500, 1000):
+        for count in (250, 1000):
             seconds[count] = min(seconds.get(count, 60), printing(load_text(chain(count))))
         # A second look only where another process may have got in the way of the first.
-        if seconds[500] <= 2.8 * seconds[250] and seconds[1000] <= 2.8 * seconds[500]:
+        if seconds[1000] <= 8 * seconds[250]:
             break
     else:
         raise AssertionError(f"it does not grow linearly: {seconds}")

@@ -274,10 +274,7 @@ def test_the_proof_sees_a_wrong_step() -> None:
     wrong = (
         ("ddiscriminator_z2 = (fake_score - 1) / part", "ddiscriminator_z2 = fake_score / part"),
         ("FORGER_BETA1 = 0.5", "FORGER_BETA1 = 0.6"),
-        (
-            '"generator_b2": dgenerator_b2,\n',
-            '"generator_b2": dgenerator_b2,\n        "discriminator_b2": np.ones(1),\n',
-        ),
+        ('"generator_b2": dgenerator_b2', '"generator_b2": dgenerator_b2, "discriminator_b2": np.ones(1)'),
     )
     for right, mistake in wrong:
         text = to_numpy(made)

@@ -62,6 +62,11 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
     "a name that a branch declares is used": ("if true { a = tanh }\ndense 2", [("unused", "a", [])]),
     "a value that only the other branch uses": ("a = tanh\nif false { add a }\nx -> dense 2", []),
     "an input that only the other branch uses": ("if false { dense 3 }\ndense 2", []),
+    "definitions that only the other branch uses": (
+        "def init own(a) = a * normal()\ndef schedule down(rate) = rate * exp(-epoch)\n"
+        "if false { dense 3 init=own(2) -> dropout rate=down(0.2) }\ndense 2",
+        [],
+    ),
     "words of branches and bodies that are not run": (
         "def block wide(n) { dens n }\npart core { rel }\nif false { wide 3 -> core -> foo } else { tanh }\n"
         "repeat 0 { bar }\ndense 2",

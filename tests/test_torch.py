@@ -105,7 +105,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 }
 # PyTorch has none of these; tests/reference judges them alone.
 OTHER_LOSSES = {"mape", "msle", "logcosh", "quantile", "rmse_xent", "focal", "hinge", "squared_hinge", "wasserstein"}
-OTHER_LOSSES |= {"multilabel", "fmeasure"}
+OTHER_LOSSES |= {"multilabel", "fmeasure", "center_loss"}
 # What stands before a loss that needs such values, as judged_net writes it.
 HEADS = {SIMPLEX: ACTIVATIONS["softmax"], UNIT: torch.sigmoid, POSITIVE: F.softplus}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def again(text: str) -> Tree:
     return parse(Source("spec.net", text))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=1000 if "NETC_EXHAUSTIVE" in os.environ else 80, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(TREES)
 def test_what_is_printed_parses_to_the_same_tree(tree: Tree) -> None:
     text = unparse(tree)

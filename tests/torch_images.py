@@ -95,4 +95,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "crop": lambda x, p, other, margin: F.pad(x, [-side for side in sides(margin, x)]),
     "space_to_depth": lambda x, p, other, block: F.pixel_unshuffle(x, block),
     "depth_to_space": lambda x, p, other, block: F.pixel_shuffle(x, block),
+    # One beside the other.
+    "space_to_batch": lambda x, p, other, block: x,
+    "batch_to_space": lambda x, p, other, block: x,
 }

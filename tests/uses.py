@@ -11,7 +11,7 @@ import onnxruntime as ort
 from harness import Array, assert_close, batch, extras, falls, module, narrow, session, small, update, weights
 from netc.codegen import to_step
 from netc.dsl import Net, vocabulary
-from netc.dsl.examples import BEFORE, BESIDE, FLAT, IMAGE, TARGETS, head_of
+from netc.dsl.examples import BEFORE, BEHIND, BESIDE, FLAT, IMAGE, TARGETS, head_of
 from netc.dsl.words import WORDS, Word
 
 assert vocabulary.__all__
@@ -38,6 +38,7 @@ ALTERNATIVES: dict[str, Any] = {
     "bias_init": "ones",
     "bins": 3,
     "block": 2,
+    "center_loss.alpha": 0.2,
     "centered": True,
     "chance": 0.7,
     "channels": 2,
@@ -221,7 +222,8 @@ def layer_net(use: Use) -> Net:
     other = "other = x -> dense 6 name=other -> tanh\n" if use.word.operands else ""
     start = BEFORE.get(use.word.name, "")
     given = "category(4)[6]" if use.word.ids else IMAGE if use.word.image else "f32[6]"
-    chains = f"{other}value = x -> {start}{use.text}\noutput value\nvalue -> flatten -> dense 2 name=last"
+    chain = f"{start}{use.text}{BEHIND.get(use.word.name, '')}"
+    chains = f"{other}value = x -> {chain}\noutput value\nvalue -> flatten -> dense 2 name=last"
     return small(chains, given=given)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir import Backward, Equation, Tensor, define
 from ..types import REAL, Shape, Type, count
+from .plain import CONV, CONV_TRANSPOSE, CONV_WEIGHT_GRAD
 from .pool import short, with_margins, without_margins
 
 # For each axis behind the channels: the sizes of a window, the steps, and what is added before and behind.
@@ -124,9 +125,9 @@ def attributes(stride: Sizes, dilation: Sizes, pad: Margins, groups: int = 1) ->
     return {"strides": list(stride), "dilations": list(dilation), "pads": pads, "group": groups}
 
 
-def _products(filters: Type, places: Shape) -> int:
-    """Twice the products of numbers where every filter is laid on every place."""
-    return 2 * count(filters.shape) * count(places)
+def _products(filters: Type, image: Type) -> int:
+    """Twice the products of numbers where every filter is laid on every place of an image."""
+    return 2 * count(filters.shape) * count(image.shape[:1] + image.shape[2:])
 
 
 def _attrs(axes: int, groups: int = 1, **given: Any) -> dict[str, Any]:
@@ -196,8 +197,9 @@ conv = define(
     _conv_type,
     numpy=spelled("conv(x, w"),
     kernels=(with_margins, columns, blocks, conv_kernel),
-    onnx=lambda g, eq, x, w: g.Conv(x, w, **attributes(**eq.attrs)),
-    flops=lambda eq: _products(eq.args[1].type, eq.results[0].type.shape[2:]),
+    plain=CONV,
+    onnx=lambda g, eq, x, w, *bias: g.Conv(x, w, *bias, **attributes(**eq.attrs)),
+    flops=lambda eq: _products(eq.args[1].type, eq.results[0].type),
     cases=tuple(((x, w), attrs) for x, w, attrs in SITUATIONS),
     grad=_conv_grad,
 )
@@ -220,12 +222,12 @@ def unseen(size: Sizes, places: Sizes, window: Sizes, stride: Sizes, dilation: S
     return [n + sum(m) - (s * (p - 1) + d * (k - 1) + 1) for n, p, k, s, d, m in axes]
 
 
-def _transpose_onnx(g: Any, eq: Equation, y: str, w: str) -> str:
+def _transpose_onnx(g: Any, eq: Equation, y: str, w: str, *bias: str) -> str:
     attrs = {name: value for name, value in eq.attrs.items() if name != "size"}
     steps = {name: value for name, value in attrs.items() if name != "groups"}
     given, window = (sizes_of(arg.type)[2:] for arg in eq.args[:2])
     left = unseen(eq.attrs["size"], given, window, **steps)
-    return g.ConvTranspose(y, w, output_padding=left, **attributes(**attrs))
+    return g.ConvTranspose(y, w, *bias, output_padding=left, **attributes(**attrs))
 
 
 def _input_grad_type(dy: Type, w: Type, x: Type, *, stride: Sizes, dilation: Sizes, pad: Margins, groups: int) -> Type:
@@ -249,8 +251,9 @@ conv_transpose = define(
     _transpose_type,
     numpy=spelled("conv_transpose(y, w"),
     kernels=(without_margins, columns, fold, blocks, conv_transpose_kernel),
+    plain=CONV_TRANSPOSE,
     onnx=_transpose_onnx,
-    flops=lambda eq: _products(eq.args[1].type, eq.args[0].type.shape[2:]),
+    flops=lambda eq: _products(eq.args[1].type, eq.args[0].type),
     cases=tuple(_backward_case(*situation, "w") for situation in SITUATIONS),
     grad=_transpose_grad,
 )
@@ -262,8 +265,9 @@ conv_input_grad = define(
     _input_grad_type,
     numpy=spelled("conv_transpose(dy, w, size=x.shape[2:]"),
     kernels=(without_margins, columns, fold, blocks, conv_transpose_kernel),
+    plain=CONV_TRANSPOSE,
     onnx=_input_grad_onnx,
-    flops=lambda eq: _products(eq.args[1].type, eq.args[0].type.shape[2:]),
+    flops=lambda eq: _products(eq.args[1].type, eq.args[0].type),
     cases=tuple(((*_backward_case(x, w, attrs, "w")[0], x), attrs) for x, w, attrs in SITUATIONS),
 )
 
@@ -326,7 +330,8 @@ conv_weight_grad = define(
     _weight_type,
     numpy=spelled("conv_weight_grad(x, dy"),
     kernels=(with_margins, columns, blocks, conv_weight_grad_kernel),
+    plain=CONV_WEIGHT_GRAD,
     onnx=_weight_onnx,
-    flops=lambda eq: _products(eq.results[0].type, eq.args[1].type.shape[2:]),
+    flops=lambda eq: _products(eq.results[0].type, eq.args[1].type),
     cases=tuple(_backward_case(*situation, "x") for situation in SITUATIONS),
 )

@@ -74,11 +74,19 @@ exp = define(
     cases=UNARY,
     grad=lambda b, g: (g * b.results[0],),
 )
+
+
+def expm1_nodes(g: Graph, eq: Equation, x: str) -> str:
+    """exp(x) - 1 with all its digits, which ONNX has no operator for: tanh(x / 2) (exp(x) + 1), and never below -1."""
+    half = g.Tanh(g.Mul(x, g.scalar(0.5, eq.results[0].type)))
+    return g.Max(g.Mul(half, g.Add(g.Exp(x), g.one(eq))), g.scalar(-1, eq.results[0].type))
+
+
 expm1 = define(
     "expm1",
     unary(lambda x: x.map(math.expm1)),
     numpy="np.expm1(x)",
-    onnx=lambda g, eq, x: g.Sub(g.Exp(x), g.one(eq)),
+    onnx=expm1_nodes,
     cases=UNARY,
     grad=lambda b, g: (g * exp(b.args[0]),),
 )

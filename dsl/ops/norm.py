@@ -14,7 +14,7 @@ from ..ir import Backward, Equation, Tensor, define, elements
 from ..types import NON_NEGATIVE, REAL, Type
 from .elementwise import sqrt
 from .reduce import total
-from .shape import reshape
+from .shape import padded, reshape
 
 # Over the batch: the channels stand on axis 1, and what belongs to them has a number for each -------------------------
 
@@ -40,20 +40,19 @@ def _along_onnx(g: Any, x: Type, name: str, vector: Type) -> str:
     return g.Reshape(name, g.ints((-1, *[1] * (x.rank - 2)))) if x.rank > 2 and vector.shape else name
 
 
-def batchnorm_kernel(x, gamma, beta, mean, var, eps=1e-5, momentum=0.1):
-    """Return x normalised over the batch, its statistics, and the running ones moved."""
+def batchnorm_kernel(x, gamma, beta, mean, var, train=True, eps=1e-5, momentum=0.1):
+    """Return x normalised, by what statistics, and the running ones, which training moves."""
     x = np.moveaxis(x, 1, -1)  # the channels last, so that their numbers broadcast
-    axes = tuple(range(x.ndim - 1))
-    batch_mean = x.mean(axis=axes)
-    centred = x - batch_mean
-    batch_var = np.square(centred).mean(axis=axes)
-    y = centred * (gamma / np.sqrt(batch_var + eps)) + beta
-    count = x.size // batch_mean.size
-    if count > 1:  # one value has no variance, and moves nothing
-        mean = (1 - momentum) * mean + momentum * batch_mean
-        unbiased = batch_var * (count / (count - 1))
+    axes, count = tuple(range(x.ndim - 1)), x[..., 0].size
+    centre = x.mean(axis=axes) if train else mean
+    centred = x - centre
+    spread = np.square(centred).mean(axis=axes) if train else var
+    y = centred * (gamma / np.sqrt(spread + eps)) + beta
+    if train and count > 1:  # one value has no variance, and moves nothing
+        unbiased = spread * (count / (count - 1))
+        mean = (1 - momentum) * mean + momentum * centre
         var = (1 - momentum) * var + momentum * unbiased
-    return np.moveaxis(y, -1, 1), np.stack([batch_mean, batch_var]), mean, var
+    return np.moveaxis(y, -1, 1), np.stack([centre, spread]), mean, var
 
 
 def _batchnorm_type(
@@ -173,13 +172,6 @@ batchnorm_grad = define(
 )
 
 
-def batchnorm_predict_kernel(x, gamma, beta, mean, var, eps=1e-5):
-    """Return x normalised by the running statistics of its channels."""
-    x = np.moveaxis(x, 1, -1)  # the channels last, so that their numbers broadcast
-    y = (x - mean) * (gamma / np.sqrt(var + eps)) + beta
-    return np.moveaxis(y, -1, 1)
-
-
 def _predict_onnx(g: Any, eq: Equation, x: str, gamma: str, beta: str, mean: str, var: str) -> str:
     given = eq.args[0].type
     if not eq.args[1].type.shape:
@@ -201,8 +193,8 @@ def _predict_grad(b: Backward, g: Tensor) -> tuple[Tensor | None, ...]:
 batchnorm_predict = define(
     "batchnorm_predict",
     lambda x, gamma, beta, mean, var, *, eps: Type(x.dtype, x.shape),
-    numpy=lambda *types, eps: f"batchnorm_predict(x, gamma, beta, mean, var{_settings(eps=(eps, 1e-5))})",
-    kernels=(batchnorm_predict_kernel,),
+    numpy=lambda *types, eps: f"batchnorm(x, gamma, beta, mean, var, train=False{_settings(eps=(eps, 1e-5))})[0]",
+    kernels=(batchnorm_kernel,),
     onnx=_predict_onnx,
     flops=lambda eq: 3 * elements(eq),
     cases=(
@@ -289,10 +281,9 @@ def neighbours_kernel(x, size):
 
 def _neighbours_onnx(g: Any, eq: Equation, x: str) -> str:
     size, half = eq.attrs["size"], eq.attrs["size"] // 2
-    given = eq.args[0].type
-    channels, margins = _channels(given), [0, half, *[0] * (given.rank - 2)]
-    padded = g.Pad(x, g.ints((*margins, *margins)))
-    return g.Sum(*(g.Slice(padded, g.ints((i,)), g.ints((i + channels,)), g.ints((1,))) for i in range(size)))
+    given, none = eq.args[0].type, (0, 0)
+    channels, wide = _channels(given), padded(g, x, [none, (half, half), *[none] * (given.rank - 2)])
+    return g.Sum(*(g.Slice(wide, g.ints((i,)), g.ints((i + channels,)), g.ints((1,))) for i in range(size)))
 
 
 neighbours = define(

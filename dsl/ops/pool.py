@@ -15,6 +15,7 @@ import numpy as np
 from ..ir import Backward, Equation, Tensor, define
 from ..types import Domain, Shape, Type, count, point
 from .elementwise import flat
+from .plain import AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD
 from .resample import upsample
 
 Sizes = tuple[int, ...]
@@ -159,6 +160,7 @@ max_pool = define(
     _max_type,
     numpy=_spelled("max_pool", "x"),
     kernels=(in_windows, with_margins, max_pool_kernel),
+    plain=MAX_POOL,
     onnx=lambda g, eq, x: g.MaxPool(x, **window_of(**eq.attrs)),
     flops=_work,
     cases=CASES,
@@ -184,6 +186,7 @@ max_pool_grad = define(
     lambda dy, x, y, *, size, stride, pad: Type(dy.dtype, x.shape),
     numpy=_spelled("max_pool_grad", "dy", "x", "y"),
     kernels=(in_windows, with_margins, without_margins, max_pool_grad_kernel),
+    plain=MAX_POOL_GRAD,
     onnx=_max_grad_onnx,
     flops=_work_back,
 )
@@ -210,6 +213,7 @@ avg_pool = define(
     _avg_type,
     numpy=_spelled("avg_pool", "x"),
     kernels=(in_windows, with_margins, avg_pool_kernel),
+    plain=AVG_POOL,
     onnx=lambda g, eq, x: g.AveragePool(x, count_include_pad=1, **window_of(**eq.attrs)),
     flops=_work,
     cases=CASES,
@@ -234,6 +238,7 @@ avg_pool_grad = define(
     lambda dy, *, shape, size, stride, pad: Type(dy.dtype, (*dy.shape[:2], *shape)),
     numpy=_spelled("avg_pool_grad", "dy"),
     kernels=(in_windows, without_margins, avg_pool_grad_kernel),
+    plain=AVG_POOL_GRAD,
     onnx=_avg_grad_onnx,
     flops=_work_back,
     cases=(
@@ -263,6 +268,7 @@ window_shares = define(
     _shares_type,
     numpy=_shares_spelling,
     kernels=(in_windows, with_margins, avg_pool_kernel),
+    plain=AVG_POOL,
     onnx=_shares_onnx,
     flops=lambda eq: 0,
     cases=CASES[1:2] + CASES[3:],

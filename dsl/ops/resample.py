@@ -15,6 +15,7 @@ import numpy as np
 from ..ir import OPS, Backward, Equation, Tensor, define
 from ..types import UNIT, Shape, Type, count, point
 from .elementwise import flat
+from .shape import padded
 
 Sizes = tuple[int, ...]
 Margins = tuple[tuple[int, int], ...]
@@ -37,16 +38,11 @@ def _pad_type(x: Type, *, pad: Margins) -> Type:
     return Type(x.dtype, _resized(x, [sum(p) for p in pad]), x.domain.join(point(0.0)))
 
 
-def _pad_onnx(g: Any, eq: Equation, x: str) -> str:
-    pad = eq.attrs["pad"]
-    return g.Pad(x, g.ints([0, 0, *(before for before, _ in pad), 0, 0, *(behind for _, behind in pad)]))
-
-
 zero_pad = define(
     "zero_pad",
     _pad_type,
     numpy=lambda x, pad: f"np.pad(x, {((0, 0), (0, 0), *pad)})",
-    onnx=_pad_onnx,
+    onnx=lambda g, eq, x: padded(g, x, ((0, 0), (0, 0), *eq.attrs["pad"])),
     flops=_no_work,
     cases=((("N,2,3",), {"pad": ((1, 2),)}), (("N,1,2,3",), {"pad": ((0, 1), (2, 0))})),
     grad=lambda b, g: (crop(g, **b.attrs),),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -212,6 +213,16 @@ def _pad_type(x: Type, *, axis: int, start: int, stop: int, like: Shape) -> Type
     return Type(x.dtype, like, REAL)
 
 
+def padded(g: Any, x: str, margins: Sequence[tuple[int, int]]) -> str:
+    """Zeros before and behind each axis.
+
+    The axes are named since ONNX Runtime moves any other Pad into a pooling that follows, which is wrong there; and all
+    of them, since it takes a Pad of some for one of all where it moves a Transpose past it.
+    """
+    befores, behinds = zip(*margins, strict=True)
+    return g.Pad(x, g.ints((*befores, *behinds)), "", g.ints(range(len(margins))))
+
+
 def _margins(rank: int, axis: int, start: int, stop: int, like: Shape) -> list[tuple[int, int]]:
     width = like[axis]
     assert isinstance(width, int)
@@ -223,8 +234,7 @@ def _pad_spelling(x: Type, axis: int, start: int, stop: int, like: Shape) -> str
 
 
 def _pad_onnx(g: Any, eq: Equation, x: str) -> str:
-    margins = _margins(eq.args[0].type.rank, **eq.attrs)
-    return g.Pad(x, g.ints([m[0] for m in margins] + [m[1] for m in margins]))
+    return padded(g, x, _margins(eq.args[0].type.rank, **eq.attrs))
 
 
 pad_axis = define(

@@ -9,15 +9,10 @@ from ..ir import Tensor
 from ..ops.pool import Sizes
 from ..types import show_shape
 from ..words import Index, Kind, Window, WordError, layer, net
-from .axes import placed
+from .axes import as_image
 from .windows import each, image_axes, window_text
 
 Pixels = Annotated[tuple[int, ...], Kind("window", "a whole number of at least 0, or one for each axis", 0)]
-
-
-def as_image(x: Tensor) -> Tensor:
-    """The same values, whose channels stand first, in training and where the model predicts, also of two axes."""
-    return x if x.axis == 1 else placed(ops.reshape(x, shape=x.shape), True)
 
 
 def drawn_places(x: Tensor, counts: Sizes) -> Tensor:

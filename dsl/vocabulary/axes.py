@@ -12,6 +12,11 @@ def placed(x: Tensor, channels: bool) -> Tensor:
     return x
 
 
+def as_image(x: Tensor) -> Tensor:
+    """The same values, whose channels stand first, in training and where the model predicts, also of two axes."""
+    return x if x.axis == 1 else placed(ops.reshape(x, shape=x.shape), True)
+
+
 def along(vector: Tensor, x: Tensor) -> Tensor:
     """A vector with a number for each feature, in a shape that broadcasts over x."""
     behind = len(x.shape) - 1 - x.axis

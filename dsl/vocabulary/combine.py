@@ -17,8 +17,19 @@ def same_shape(word: str, x: Type, y: Type) -> None:
         raise WordError(
             "shape-mismatch",
             f"{word} needs values of one shape, but has {show_shape(x.shape)} and {show_shape(y.shape)}",
-            "bring them to one shape, for example by a dense layer, on images by conv or pooling",
+            _together(x.shape[1:], y.shape[1:]),
         )
+
+
+def _together(x: Shape, y: Shape) -> str:
+    """How two values come to one shape."""
+    if len(x) == len(y) == 1:
+        return f"bring one of them to the shape of the other by a dense layer: dense {x[0]}"
+    if len(x) == len(y) and x[1:] == y[1:]:
+        return f"bring one of them to as many channels as the other has: conv {x[0]} {'x'.join('1' * (len(x) - 1))}"
+    if len(x) == len(y) and x[0] == y[0]:
+        return "pad=same lets conv keep the size of an image; strides and pooling make both smaller alike"
+    return "bring them to one shape, for example by a dense layer, on images by conv or pooling"
 
 
 def alike(word: str, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:

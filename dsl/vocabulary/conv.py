@@ -29,7 +29,7 @@ from ..words import (
 from .axes import along, placed
 from .fan_initializers import XAVIER
 from .initializers import ZEROS
-from .windows import each, image_axes, margins, need_room
+from .windows import each, image_axes, margins, need_room, show_pad, window_text
 
 Extras = Annotated[tuple[int, ...], Kind("window", "a whole number of at least 0, or one for each axis", 0)]
 
@@ -57,7 +57,7 @@ class Geometry:
                 message = (
                     f"pad=causal of {self.word} is for one axis of steps, and {net().previous} gives {len(self.axes)}"
                 )
-                raise WordError("bad-option", message, "write pad=same")
+                raise WordError("bad-option", message, "write pad=same, which looks to all sides")
             found = ((self.reach[0] - 1, 0),)
         else:
             found = margins(pad, self.axes, self.reach, self.stride, self.word)
@@ -168,20 +168,25 @@ def deconv(
 def _enlarged(at: Geometry, pad: Padding, extra: Sizes) -> tuple[Sizes, Margins]:
     """The sizes that deconv gives, and what it takes off their ends."""
     if any(e >= s for e, s in zip(extra, at.stride, strict=True)) and any(extra):
-        message = f"output_pad of deconv is {list(extra)}, and its stride {list(at.stride)}"
-        raise WordError("bad-option", message, "output_pad is below the stride, which leaves that much open")
+        message = f"output_pad of deconv is below its stride {list(at.stride)}, but this is {list(extra)}"
+        help = "it chooses among the sizes that a stride leaves open, and a stride of 1 leaves one: take it away"
+        if max(at.stride) > 1:
+            help = f"it chooses among the sizes that a stride leaves open: at most {[s - 1 for s in at.stride]}"
+        raise WordError("bad-option", message, help)
     whole = [(n - 1) * s + r for n, s, r in zip(at.axes, at.stride, at.reach, strict=True)]
     if pad == "same":
         sizes = tuple(n * s for n, s in zip(at.axes, at.stride, strict=True))
         if any(extra):
-            message = "output_pad of deconv has nothing to choose where pad=same gives the size"
-            raise WordError("bad-option", message, "take one of them away")
+            message = "pad=same of deconv gives n * stride pixels, so that output_pad has no size to choose"
+            raise WordError("bad-option", message, "take output_pad away, or write pad as a number")
         return sizes, margins(pad, sizes, at.reach, at.stride, "deconv")
     around = margins(pad, at.axes, at.reach, at.stride, "deconv")
     sizes = tuple(n + e - sum(m) for n, e, m in zip(whole, extra, around, strict=True))
     if min(sizes) < 1:
-        message = f"pad of deconv takes off more than the {list(whole)} pixels that it makes"
-        raise WordError("shape-mismatch", message, "make pad smaller")
+        made = window_text(tuple(n + e for n, e in zip(whole, extra, strict=True)))
+        message = f"deconv makes {made} pixels of {net().previous}, and pad={show_pad(around)} leaves none of them"
+        help = "make pad smaller: it takes pixels off both ends of what deconv makes"
+        raise WordError("shape-mismatch", message, help)
     return sizes, around
 
 

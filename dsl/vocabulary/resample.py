@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from .. import ops
 from ..ir import Tensor
 from ..ops.pool import Margins, Sizes
-from ..types import show_shape
+from ..types import BATCH, batch_of, pieces, show_shape
 from ..words import Kind, Positive, Window, WordError, layer, net
-from .axes import placed
+from .axes import as_image, placed
 from .windows import channels_of, each, image_axes, show_pad
 
 Mode = Annotated[str, Kind("choice", "nearest or bilinear")]
@@ -22,7 +22,7 @@ def along_axes(x: Tensor, axes: Sizes, wanted: Sizes, shares: Any) -> Tensor:
     for axis, sizes in enumerate(zip(axes, wanted, strict=True), 2):
         if sizes[0] != sizes[1]:
             y = ops.weighted(y, shares(x, given=sizes[0], wanted=sizes[1]).named("shares"), axis=axis)
-    return placed(y.within(x.type.domain.interval), True) if y is not x else x
+    return placed(y.within(x.type.domain.interval), True) if y is not x else as_image(x)
 
 
 @layer("upsample", gives="grown", example="upsample 2", image=True)
@@ -41,7 +41,7 @@ def upsample(x: Tensor, factor: Window, mode: Mode = "nearest") -> Tensor:
     axes = image_axes(x, "upsample")
     factors = each(factor, axes, "upsample", "factor")
     if max(factors) == 1:
-        return x
+        return as_image(x)
     if mode == "nearest":
         return placed(ops.upsample(x, factors=factors), True)
     return along_axes(x, axes, tuple(n * f for n, f in zip(axes, factors, strict=True)), ops.interpolation)
@@ -58,7 +58,7 @@ def zeropad(x: Tensor, margin: Around) -> Tensor:
     PyTorch: ZeroPad1d, 2d and 3d, which name the last axis first.
     """
     pad = each(margin, image_axes(x, "zeropad"), "zeropad", "margin")
-    return placed(ops.zero_pad(x, pad=pad), True) if any(map(any, pad)) else x
+    return placed(ops.zero_pad(x, pad=pad), True) if any(map(any, pad)) else as_image(x)
 
 
 @layer("crop", gives="cropped", example="crop 1", image=True, aliases=("cropping",))
@@ -76,7 +76,7 @@ def crop(x: Tensor, margin: Around) -> Tensor:
     if any(n <= sum(p) for n, p in zip(axes, pad, strict=True)):
         message = f"crop takes {show_pad(pad)} off each side, but {net().previous} gives {show_shape(x.shape)}"
         raise WordError("shape-mismatch", message, "leave at least one pixel along each axis")
-    return placed(ops.crop(x, pad=pad), True) if any(map(any, pad)) else x
+    return placed(ops.crop(x, pad=pad), True) if any(map(any, pad)) else as_image(x)
 
 
 @layer("space_to_depth", gives="packed", example="space_to_depth 2", image=True, aliases=("pixel_unshuffle",))
@@ -94,7 +94,7 @@ def space_to_depth(x: Tensor, block: Positive) -> Tensor:
         message = f"space_to_depth makes blocks of {block}, but {net().previous} gives {show_shape(x.shape)}"
         raise WordError("shape-mismatch", message, f"each axis behind the channels is a multiple of {block}")
     if block == 1:
-        return x
+        return as_image(x)
     few, many = tuple(n // block for n in axes), range(len(axes))
     # (N, C, h, block, w, block) to (N, C, block, block, h, w)
     apart = ops.reshape(x, shape=(*x.shape[:2], *(size for n in few for size in (n, block))))
@@ -119,10 +119,66 @@ def depth_to_space(x: Tensor, block: Positive) -> Tensor:
         message += f" {show_shape(x.shape)}"
         raise WordError("shape-mismatch", message, f"the channels are a multiple of {block ** len(axes)}")
     if block == 1:
-        return x
+        return as_image(x)
     many = range(len(axes))
     # (N, C, block, block, h, w) to (N, C, h, block, w, block)
     apart = ops.reshape(x, shape=(x.shape[0], channels, *[block] * len(axes), *axes))
     pairs = [place for axis in many for place in (2 + len(axes) + axis, 2 + axis)]
     turned = ops.permute(apart, axes=(0, 1, *pairs))
     return placed(ops.reshape(turned, shape=(x.shape[0], channels, *(n * block for n in axes))), True)
+
+
+@layer("space_to_batch", gives="pieces", example="space_to_batch 2", image=True)
+def space_to_batch(x: Tensor, block: Positive) -> Tensor:
+    """Cut each image into block^axes pieces, which hold every block-th pixel along each axis and go on as examples.
+
+    What stands between it and batch_to_space, which it needs, sees each piece by itself: a conv there is one with
+    dilation=block. Only whole examples reach a loss, a metric or an output, and values of pieces go with such values
+    alone; what draws random numbers stands outside.
+
+    Formula: piece (a, b) of x: f(x)[c, i, j] = x[c, i * block + a, j * block + b]
+    Source: definition.
+    Deeplearning4j: SpaceToBatchLayer, with a padding, which is zeropad here; labels there have the longer batch.
+    Keras: has none.
+    PyTorch: has none.
+    """
+    axes = image_axes(x, "space_to_batch")
+    if any(n % block for n in axes):
+        message = f"space_to_batch cuts by {block}, but {net().previous} gives {show_shape(x.shape)}"
+        raise WordError("shape-mismatch", message, f"each axis behind the channels is a multiple of {block}")
+    if pieces(x.shape[0]) > 1:
+        message = f"space_to_batch cuts whole examples, and this one is in {pieces(x.shape[0])} pieces"
+        raise WordError("shape-mismatch", message, "put batch_to_space before it")
+    if block == 1:
+        return as_image(x)
+    few, many = tuple(n // block for n in axes), range(len(axes))
+    # (N, C, h, block, w, block) to (block, block, N, C, h, w)
+    apart = ops.reshape(x, shape=(*x.shape[:2], *(size for n in few for size in (n, block))))
+    turned = ops.permute(apart, axes=(*(3 + 2 * axis for axis in many), 0, 1, *(2 + 2 * axis for axis in many)))
+    return placed(ops.reshape(turned, shape=(batch_of(block ** len(axes)), x.shape[1], *few)), True)
+
+
+@layer("batch_to_space", gives="whole", example="batch_to_space 2", image=True)
+def batch_to_space(x: Tensor, block: Positive) -> Tensor:
+    """Put the pieces of each image together again: the inverse of space_to_batch.
+
+    Formula: f(x)[c, i * block + a, j * block + b] = piece (a, b) of x at [c, i, j]
+    Source: definition.
+    Deeplearning4j: has no layer of it.
+    Keras: has none.
+    PyTorch: has none.
+    """
+    axes = image_axes(x, "batch_to_space")
+    there = pieces(x.shape[0])
+    if there != block ** len(axes):
+        message = f"batch_to_space {block} puts {block ** len(axes)} pieces together, but each example is"
+        message += f" in {there}" if there > 1 else " whole"
+        raise WordError("shape-mismatch", message, f"put space_to_batch {block} before what sees the pieces")
+    if block == 1:
+        return as_image(x)
+    many = range(len(axes))
+    # (block, block, N, C, h, w) to (N, C, h, block, w, block)
+    apart = ops.reshape(x, shape=(*[block] * len(axes), BATCH, *x.shape[1:]))
+    pairs = [place for axis in many for place in (2 + len(axes) + axis, axis)]
+    turned = ops.permute(apart, axes=(len(axes), len(axes) + 1, *pairs))
+    return placed(ops.reshape(turned, shape=(BATCH, x.shape[1], *(n * block for n in axes))), True)

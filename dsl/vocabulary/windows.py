@@ -8,10 +8,13 @@ from typing import Any
 from ..ir import Tensor
 from ..ops.pool import Margins, Sizes, reach
 from ..types import show_shape
-from ..words import Padding, WordError, net
+from ..words import Padding, WordError, find, net
 
 # An image has one to three axes behind its channels.
 MOST = 3
+# How many times higher than wide an image is whose channels seem to stand last, and what is said of it.
+NARROW = 8
+CHANNELS_FIRST = "make the window smaller; or are its channels last? They stand first, as in [3, 32, 32]"
 
 
 def image_axes(x: Tensor, word: str) -> Sizes:
@@ -19,9 +22,7 @@ def image_axes(x: Tensor, word: str) -> Sizes:
     sizes, gives = x.shape[1:], f"{net().previous} gives {show_shape(x.shape)}"
     if len(sizes) == 1:
         message = f"{word} needs channels and one to {MOST} axes behind them, but {gives}"
-        raise WordError(
-            "shape-mismatch", message, f"put reshape before {word}, as in reshape {_image(math.prod(_fixed(sizes)))}"
-        )
+        raise WordError("shape-mismatch", message, _imaged(word, math.prod(_fixed(sizes))))
     if x.value.channels is False or len(_fixed(sizes)) < len(sizes):
         message = f"{word} needs channels first, but {gives}, whose features stand on the last axis"
         order = [len(sizes) - 1, *range(len(sizes) - 1)]
@@ -42,8 +43,21 @@ def _fixed(sizes: tuple[Any, ...]) -> Sizes:
     return tuple(size for size in sizes if isinstance(size, int))
 
 
+def _imaged(word: str, size: int) -> str:
+    """The help where one axis of features goes into a word over images."""
+    before = find("layer", net().previous)
+    if before and before.name == word:
+        return "take one of them away"
+    if before and (before.image or before.name == "flatten"):
+        return f"put {word} before {before.name}, which leaves one axis of features"
+    return f"put reshape before {word}, as in reshape {_image(size)}"
+
+
 def _image(pixels: int) -> list[int]:
     """The shape of an image of so many pixels that is as square as can be."""
+    side = math.isqrt(pixels // 3)
+    if side > 1 and 3 * side * side == pixels:
+        return [3, side, side]
     height = next(n for n in range(math.isqrt(pixels), 0, -1) if pixels % n == 0)
     return [1, height, pixels // height] if height > 1 else [1, pixels]
 
@@ -58,7 +72,8 @@ def each(sizes: tuple[Any, ...], axes: Sizes, word: str, option: str) -> tuple[A
             f"{option} of {word} is given for {len(sizes)} axes, but {net().previous} has {behind} behind its channels"
         )
         many = f"{len(axes)} numbers, or one for all" if len(axes) > 1 else "one number"
-        raise WordError("bad-option", message, f"give it {many}")
+        channels = "; an image has its channels first, as in [1, 28, 28]" if (len(sizes), len(axes)) == (2, 1) else ""
+        raise WordError("bad-option", message, f"give it {many}{channels}")
     return sizes
 
 
@@ -79,7 +94,10 @@ def need_room(axes: Sizes, size: Sizes, stride: Sizes, pad: Margins, word: str) 
         message = (
             f"{word}'s window {window_text(size)} is larger than the {window_text(axes)} of {net().previous}{around}"
         )
-        raise WordError("shape-mismatch", message, "make the window smaller, or let pad=same add what is missing")
+        help = "make the window smaller, let pad=same add what is missing, or shrink the image less before"
+        # So narrow an image may well be one whose channels are declared last.
+        channels = len(axes) > 1 and axes[-1] * NARROW < axes[0]
+        raise WordError("shape-mismatch", message, CHANNELS_FIRST if channels else help)
     if any(k <= max(p) for k, p in zip(size, pad, strict=True)):
         message = f"pad of {word} adds {show_pad(pad)}, and a window {window_text(size)} could see nothing else"
         raise WordError("bad-option", message, "pad with less than the window on each side")

@@ -126,6 +126,24 @@ def mixture_density(p: Array, y: Array, mixtures: int) -> Array:
     return np.array([example(a.tolist(), b.tolist()) for a, b in zip(p, y, strict=True)])
 
 
+def center_loss(p: Array, y: Array, alpha: float = 0.5, centers: Array | None = None) -> Array:
+    """Half the squared distance from the center of the class; centers are 0 until a step moves them."""
+    kept = np.zeros((max(y) + 1, p.shape[1])) if centers is None else centers
+    return np.array(
+        [math.fsum((a - c) ** 2 for a, c in zip(f, kept[k], strict=True)) / 2 for f, k in zip(p, y, strict=True)]
+    )
+
+
+def moved_centers(p: Array, y: Array, alpha: float, centers: Array) -> Array:
+    """The centers after a step: c - alpha * delta, where delta is the sum of c - p over a class's examples by 1 + n."""
+    moved = centers.copy()
+    for k, center in enumerate(centers):
+        own = [f for f, label in zip(p, y, strict=True) if label == k]
+        for i, c in enumerate(center):
+            moved[k, i] = c - alpha * math.fsum(c - f[i] for f in own) / (1 + len(own))
+    return moved
+
+
 def _squared(p: float, y: float) -> float:
     return (p - y) * (p - y)
 
@@ -156,4 +174,5 @@ LOSSES: dict[str, Reference] = {
     "wasserstein": _sided(lambda p, y: y * p),
     "multilabel": _rows(_ranking),
     "fmeasure": fmeasure,
+    "center_loss": center_loss,
 }

@@ -1,0 +1,262 @@
+"""What Keras, TensorFlow and PyTorch call a word or an option, and what stands for it here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from .syntax import Argument
+from .words import ALIASES, WORDS, Option
+
+# By kind: names in lower case, without underscores and without 1d, 2d and 3d where these say nothing, and the word that
+# stands for them. What is said of the word follows a comma.
+NAMES: dict[str, dict[str, str]] = {
+    "layer": {
+        "linear": "dense",
+        "fc": "dense",
+        "fullyconnected": "dense",
+        "convolution": "conv",
+        "convtransposed": "deconv",
+        "deconvolution": "deconv",
+        "locallyconnected": "locally_connected",
+        "maxpooling": "maxpool",
+        "averagepooling": "avgpool",
+        "averagepool": "avgpool",
+        "meanpool": "avgpool",
+        "globalmaxpooling": "globalmaxpool",
+        "globalaveragepooling": "globalavgpool",
+        "gap": "globalavgpool",
+        "adaptiveaveragepooling": "adaptive_avgpool",
+        "layernormalization": "layernorm",
+        "groupnormalization": "groupnorm",
+        "instancenormalization": "instancenorm",
+        "rmsnormalization": "rmsnorm",
+        "localresponsenorm": "lrn",
+        "normalization": "standardize",
+        "normalize": "standardize",
+        "rescaling": "scale, as in scale (1 / 255)",
+        "dropout2d": "spatial_dropout",
+        "dropout3d": "spatial_dropout",
+        "concatenate": "concat",
+        "cat": "concat",
+        "mul": "multiply",
+        "sub": "subtract",
+        "upsampling": "upsample",
+        "zeropadding": "zeropad",
+        "pad": "zeropad",
+        "unflatten": "reshape",
+        "view": "reshape",
+        "transpose": "permute",
+        "randomtranslation": "random_shift",
+        "randomhorizontalflip": "flip",
+        "onehotencoding": "onehot",
+    },
+    "activation": {"logisticsigmoid": "sigmoid"},
+    "loss": {
+        "categoricalcrossentropy": "mcxent, and the chain ends with softmax",
+        "sparsecategoricalcrossentropy": "mcxent, and the chain ends with softmax",
+        "crossentropyloss": "mcxent, and the chain ends with softmax",
+        "softmaxcrossentropy": "mcxent, and the chain ends with softmax",
+        "nllloss": "mcxent, and the chain ends with softmax",
+        "binarycrossentropy": "xent, and the chain ends with sigmoid",
+        "bceloss": "xent, and the chain ends with sigmoid",
+        "bcewithlogitsloss": "xent, and the chain ends with sigmoid",
+        "bcewithlogits": "xent, and the chain ends with sigmoid",
+        "mseloss": "mse",
+        "l1loss": "mae",
+        "smoothl1loss": "huber",
+        "huberloss": "huber",
+        "hingeloss": "hinge",
+        "kldivloss": "kl_divergence",
+        "kldivergence": "kl_divergence",
+        "poissonnllloss": "poisson",
+    },
+    "updater": {"gradientdescent": "sgd", "stochasticgradientdescent": "sgd", "nag": "nesterovs"},
+    "metric": {
+        "acc": "accuracy",
+        "binaryaccuracy": "accuracy",
+        "categoricalaccuracy": "accuracy",
+        "sparsecategoricalaccuracy": "accuracy",
+        "topkcategoricalaccuracy": "top_k",
+        "topkaccuracy": "top_k",
+        "auc": "roc_auc",
+        "auroc": "roc_auc",
+        "rocaucscore": "roc_auc",
+        "averageprecision": "pr_auc",
+        "f1score": "f1",
+        "r2score": "r2",
+        "rootmeansquarederror": "rmse",
+        "confusionmatrix": "confusion",
+        "matthewscorrcoef": "mcc",
+        "cohenkappa": "kappa",
+        "crossentropy": "log_loss",
+    },
+    "schedule": {
+        "steplr": "step",
+        "multisteplr": "map",
+        "piecewiseconstantdecay": "map",
+        "exponentiallr": "exponential",
+        "exponentialdecay": "exponential",
+        "cosinedecay": "cosine",
+        "cosineannealing": "cosine",
+        "cosineannealinglr": "cosine",
+        "polynomialdecay": "poly",
+        "onecyclelr": "cycle",
+        "reducelronplateau": "plateau",
+    },
+    "init": {
+        "randomnormal": "normal",
+        "randomuniform": "uniform",
+        "truncnormal": "truncated_normal",
+    },
+}
+# Sentences by what begins a similar one elsewhere.
+SENTENCES = {"optimizer": "updater adam", "metrics": "metric accuracy", "const": "let n = 3", "model": "net NAME"}
+# Types by what similar ones are called elsewhere.
+TYPES = {
+    **dict.fromkeys(("float", "float16", "float32", "float64", "double", "real", "number", "tensor"), "f32"),
+    **dict.fromkeys(("uint8", "byte", "pixels", "image"), "u8, as in u8[1, 28, 28]"),
+    **dict.fromkeys(("bool", "boolean"), "binary"),
+    **dict.fromkeys(("int", "int32", "int64", "long", "integer"), "count, or class(10) where it is one of ten"),
+    **dict.fromkeys(("label", "labels", "classes", "categorical", "onehot"), "class, as in class(10)"),
+    **dict.fromkeys(("string", "str", "text"), 'category, as in category("a", "b")'),
+    "probability": "unit",
+}
+# Words without a counterpart, and what to do instead.
+ABSENT = {
+    **dict.fromkeys(("lstm", "gru", "rnn", "simplernn"), "this version of netc has no recurrent layers"),
+    **dict.fromkeys(("attention", "multiheadattention", "transformer"), "this version of netc has no attention"),
+    "sequential": "chains are sequential by themselves: words are joined by ->",
+    "activation": "an activation is a word of its own: -> relu",
+    "timedistributed": "a part or a block is used on each value",
+}
+# The options that stand for an option of another name, of which a word has one.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "learningrate": ("lr",),
+    "rate": ("lr",),
+    "alpha": ("slope",),
+    "epsilon": ("eps",),
+    "filters": ("channels",),
+    "outchannels": ("channels",),
+    "units": ("channels",),
+    "outfeatures": ("units",),
+    "nout": ("units", "channels"),
+    "neurons": ("units",),
+    "outputdim": ("units",),
+    "embeddingdim": ("units",),
+    "kernelsize": ("kernel", "size"),
+    "poolsize": ("size",),
+    "kernel": ("size",),
+    "size": ("kernel", "factor", "shape"),
+    "strides": ("stride",),
+    "padding": ("pad", "margin"),
+    "cropping": ("margin",),
+    "outputpadding": ("output_pad",),
+    "dilationrate": ("dilation",),
+    "depthmultiplier": ("multiplier",),
+    "numgroups": ("groups",),
+    "scalefactor": ("factor",),
+    "interpolation": ("mode",),
+    "targetshape": ("shape",),
+    "dims": ("axes",),
+    "usebias": ("bias",),
+    "kernelinitializer": ("init",),
+    "weightinit": ("init",),
+    "biasinitializer": ("bias_init",),
+    "p": ("rate",),
+    "stddev": ("deviation",),
+    "std": ("deviation",),
+    "negativeslope": ("slope",),
+    "rho": ("decay",),
+    "countincludepad": ("count_pad",),
+    "labelsmoothing": ("smoothing",),
+    "posweight": ("weights",),
+    "weight": ("weights",),
+    "batchsize": ("batch",),
+    "validationsplit": ("validation",),
+    "numepochs": ("epochs",),
+    "nepochs": ("epochs",),
+    "maxepochs": ("epochs",),
+    "patience": ("early_stop",),
+    "randomstate": ("seed",),
+}
+# Options without a counterpart, and what to do instead; {value} is what was given.
+NOTES = {
+    "activation": "an activation is a word of its own behind it: -> {value}",
+    **dict.fromkeys(
+        ("inputshape", "inputdim", "infeatures", "inchannels", "nin", "numfeatures"),
+        "take it away: what comes in is known from the value before",
+    ),
+    **dict.fromkeys(("kernelregularizer", "weightregularizer"), "write l2=0.01, or l1=0.01"),
+    "dropout": "dropout is a word of its own behind it: -> dropout {value}",
+    "momentum": "the updaters momentum and nesterovs have it",
+    "nesterov": "it is an updater of its own: updater nesterovs lr=0.1",
+    "trainable": "weights are trained unless frozen=true",
+    "returnsequences": "take it away: this version of netc has no recurrent layers",
+    "fromlogits": "take it away: softmax or sigmoid stands in the chain, and is computed with the loss",
+}
+# The same of the sentence train.
+NOTES_OF_TRAIN = {
+    "shuffle": "take it away: rows are shuffled in each epoch",
+    **dict.fromkeys(("optimizer", "updater"), "it is a sentence of its own: updater adam lr=1e-3"),
+    **dict.fromkeys(("lr", "learningrate"), "it is an option of the updater: updater adam lr=1e-3"),
+    "loss": "it is a sentence of its own: loss mse",
+    **dict.fromkeys(("metrics", "metric"), "it is a sentence of its own: metric accuracy"),
+}
+# A value longer than this is not repeated in a help.
+_LONGEST = 30
+
+
+def word_here(name: str, *kinds: str) -> str | None:
+    """The word of one of the kinds that stands for a foreign name, and after a comma what is said of it."""
+    for bare in dict.fromkeys((_bare(name), _flat(name))):
+        for kind in kinds:
+            if found := NAMES.get(kind, {}).get(bare) or _spelled(kind, bare):
+                return found
+    return None
+
+
+def type_here(name: str) -> str | None:
+    """The help for a type that is called otherwise here."""
+    here = TYPES.get(_bare(name))
+    return f"here it is called {here}" if here else None
+
+
+def absent(name: str) -> str | None:
+    """What to do instead of a foreign word that has no counterpart."""
+    return ABSENT.get(_flat(name))
+
+
+def option_here(argument: Argument, subject: str, table: Mapping[str, Option]) -> str | None:
+    """The help for an option that another library has: what is written here."""
+    key = _bare(argument.key or "")
+    text = argument.value.place.source.text[argument.value.place.start : argument.value.place.end]
+    value = text if len(text) <= _LONGEST and "\n" not in text else "..."
+    spelled = [name for name in table if _bare(name) == key]
+    found = next((name for name in (*spelled, *OPTIONS.get(key, ())) if name in table), None)
+    if found:
+        return f"here it is called {found}: {found}={value}"
+    note = (NOTES_OF_TRAIN if subject == "train" else NOTES).get(key)
+    return note.format(value=value) if note else None
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _flat(name: str) -> str:
+    """A bare name without the number of axes that it is for, as in conv2dtranspose."""
+    return re.sub(r"(?<=.)[123]d(?=transpose|$)", "", _bare(name))
+
+
+def _spelled(kind: str, bare: str) -> str | None:
+    """The word that is spelled so but for capitals and underscores, by its name or an alias."""
+    return _spellings(kind, len(WORDS) + len(ALIASES)).get(bare)
+
+
+@cache
+def _spellings(kind: str, known: int) -> Mapping[str, str]:
+    """The words of a kind by their bare names and aliases, while so many words and aliases are known."""
+    aliases = {_bare(alias): name for (k, alias), name in ALIASES.items() if k == kind}
+    return aliases | {_bare(name): name for k, name in WORDS if k == kind}
