@@ -91,7 +91,7 @@ class Values:
 
     `beside` is the float32 file's for weights and examples in which the last bit is another: a single run may be right
     by luck. So may both be, where one number decides how far all are off: `around` is the file's largest error at
-    points around this one, which are looked at where the graph is beyond its limit.
+    points around this one, or what the graph's errors there differ by, looked at where the graph is beyond its limit.
     """
 
     graph: Array

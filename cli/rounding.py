@@ -49,6 +49,16 @@ def rounding(exact: list[Seen], *single: list[Seen], coupled: Iterable[str] = ()
     return found
 
 
+def rounded(errors: Iterable[tuple[Array, Array]]) -> Array:
+    """How far rounding takes a value, from the errors of the file and of the graph at points that are near each other.
+
+    The file has no other errors. What is wrong about a graph is wrong alike at all of them, and rounding is not: it is
+    what their errors differ by.
+    """
+    of_file, of_graph = zip(*errors, strict=True)
+    return np.maximum(np.max(np.abs(of_file), axis=0), np.nan_to_num(np.std(of_graph, axis=0), posinf=0.0))
+
+
 def jumping(step: Callable[[Arrays], Arrays], p: Arrays, grads: Arrays) -> dict[str, Array]:
     """Which elements of weights a step moves quite otherwise for a gradient that is a little off, where some are.
 

@@ -54,6 +54,13 @@ class Labels:
         self.taken.add(label)
         return label
 
+    def stem(self, label: str, ends: Iterable[str]) -> str:
+        """A label, or one like it, that is free with each of some ends, since those belong together."""
+        ends = list(ends)
+        while any(label + end in self.taken for end in ends):
+            label += "_"
+        return label
+
 
 class Settings:
     """The settings of one program under construction; `epochs` is for how long the net trains."""
@@ -107,6 +114,7 @@ class Settings:
         t = clock.step if given.per == "step" else clock.epoch
         counted = builder.input("clock", "drops", Type("f64", (), DROPS)) if given.word.watches else t
         kinds = given.word.options
+        label = self.labels.stem(label, map(_end, given.options))
         options = {name: self._option(builder, label, kinds[name], value) for name, value in given.options.items()}
         try:
             value: Tensor = given.word.function(counted, **options)
@@ -120,7 +128,7 @@ class Settings:
 
     def _option(self, builder: Builder, label: str, option: Option, value: Any) -> Any:
         """An option of a schedule as its formula gets it; the first, the value itself, has the label alone."""
-        label = label if option.name == "rate" else f"{label}_{option.name.upper()}"
+        label += _end(option.name)
         if isinstance(value, tuple):
             name = self.labels.give(label)
             numbers = cast("tuple[float, ...]", value)
@@ -138,6 +146,11 @@ class Settings:
             when = f"step {steps[bad[0]]:.0f}" if course.per == "step" else when
             message = f"{course.name} is {kind.description}; this one gives {at:.4g} in {when}"
             raise self.scope.fail("bad-option", message, given.place, "keep it within these bounds all along")
+
+
+def _end(option: str) -> str:
+    """What the label of a schedule's option ends in."""
+    return "" if option == "rate" else f"_{option.upper()}"
 
 
 def _plateau(options: Mapping[str, Any], builder: Builder) -> Plateau:

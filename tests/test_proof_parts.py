@@ -11,7 +11,7 @@ from harness import small
 from netc.cli import sampling
 from netc.cli.differences import Ledger, Values
 from netc.cli.proof import prove
-from netc.cli.rounding import coupled, jumping, may_jump, rounding
+from netc.cli.rounding import coupled, directionless, jumping, may_jump, rounded, rounding
 from netc.cli.slopes import MOVES, NEARBY, STEP, Point, Slope, check, groups
 from netc.codegen import to_numpy, to_onnx, to_step
 from netc.dsl import load_text
@@ -241,6 +241,23 @@ def test_what_float32_does_not_know_of_a_gradient() -> None:
     assert rounding(exact, seen(1e-11, 0.5, 0.0, 3e-5), coupled=("W",))["W"].all()
     known = seen(0.0, 0.5, dtype=np.float64)
     assert rounding(known, seen(0.0, 0.5), seen(0.0, 0.5000001)) == {}
+
+
+def test_what_is_wrong_about_a_graph_is_no_rounding() -> None:
+    rng = np.random.default_rng(2)
+    none, noise = np.zeros(3), 1e-6 * rng.standard_normal((8, 3))
+    assert rounded((none, np.full(3, 0.5) * (1 + 1e-3 * k)) for k in range(8)).max() < 2e-3
+    assert 3e-7 < rounded((none, each) for each in noise).min() < 3e-6
+    assert (rounded((each, none) for each in noise) == np.abs(noise).max(axis=0)).all()
+
+
+@pytest.mark.parametrize(("per", "found"), [("weight", {"b1"}), ("layer", set[str]()), ("all", set[str]())])
+def test_a_gradient_of_zero_has_no_direction(per: str, found: set[str]) -> None:
+    net = load_text(small("dense 2").source.text + f"train epochs=2 renormalize=true norm_per={per}\n")
+    free = {"W1": np.array([[3.0, 0.0], [0.0, 4.0]]), "b1": np.zeros(2)}
+    bound = {"W1": free["W1"] / 5, "b1": np.zeros(2)}
+    assert directionless(net, free, bound).keys() == found
+    assert directionless(small("dense 2"), free, free) == {}
 
 
 def test_where_a_step_jumps() -> None:

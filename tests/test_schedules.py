@@ -207,6 +207,14 @@ def test_settings_of_schedules_are_on_the_page():
     assert (made.DROPOUT2_RATE, made.DROPOUT2_RATE_WARMUP) == (0.3, 2)
     made = module(small("dense 2", updater="sgd lr=map([0, 3, 8], [0.1, 0.02, 0.004])"))
     assert (made.LR_AT, made.LR) == ([0, 3, 8], [0.1, 0.02, 0.004])
+    # Where a label is taken, all that belong together have another.
+    net = small("dense 2 name=end l2=step(0.1, every=5) bias_l2=map([0, 3], [0.2, 0.1])")
+    made, rng = module(net), np.random.default_rng(0)
+    assert (made.END_L2, made.END_L2_, made.END_L2__AT) == (0.1, [0.2, 0.1], [0, 3])
+    (x,), (y,) = batch(net, rng)
+    p = weights(made, net, rng, (x,))
+    early, late = (made.loss_and_grads(p, x, y, step=1, epoch=epoch)[0] for epoch in (1.0, 4.0))
+    assert early - late == pytest.approx(0.05 * (p["b_end"] ** 2).sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("per", ["epoch", "step"])
