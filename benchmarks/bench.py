@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from images import IMAGES, ImageCase
+from sequences import SEQUENCES, SequenceCase
 
 OUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 # Small enough that no net runs away in its first steps, where losses could not be compared.
@@ -75,13 +76,15 @@ class Case:
         return torch.nn.Sequential(*layers[:-1])
 
 
-CASES: tuple[Case | ImageCase, ...] = (
+AnyCase = Case | ImageCase | SequenceCase
+CASES: tuple[AnyCase, ...] = (
     Case((4, 16, 3), 32, 256, 3.0),
     Case((30, 64, 32, 2), 32, 256, 3.0),
     Case((784, 128, 10), 64, 64, 1.0),
     Case((784, 512, 256, 10), 128, 12, 0.6),
     Case((1024, 2048, 2048, 10), 256, 2, 0.6),
     *IMAGES,
+    *SEQUENCES,
 )
 
 
@@ -89,7 +92,7 @@ CASES: tuple[Case | ImageCase, ...] = (
 class Problem:
     """A case with its first weights and `batches` batches of examples, the same for every contestant."""
 
-    case: Case | ImageCase
+    case: AnyCase
     weights: dict[str, np.ndarray]
     x: np.ndarray
     y: np.ndarray
@@ -106,7 +109,7 @@ Epoch = Callable[[], float]
 Contestant = Callable[[Problem], Callable[[], Epoch]]
 
 
-def problem(case: Case | ImageCase, batches: int) -> Problem:
+def problem(case: AnyCase, batches: int) -> Problem:
     """Random examples and the first weights of the spec, from a fixed seed."""
     from netc.codegen import to_numpy
     from netc.dsl import load_text
@@ -255,7 +258,7 @@ CONTESTANTS: dict[str, Contestant] = {
 OURS = ("netc numpy", "netc onnx")
 
 
-def agree(case: Case | ImageCase, names: list[str]) -> None:
+def agree(case: AnyCase, names: list[str]) -> None:
     """Stop unless all contestants have the same losses from the same weights, so that nothing wrong is timed."""
     # A logistic output has the loss of two scores, but Adam moves it otherwise: then the first step is compared.
     alike = [name for name in names if name != "sklearn" or case.sizes[-1] > 2]
@@ -266,7 +269,7 @@ def agree(case: Case | ImageCase, names: list[str]) -> None:
             sys.exit(f"{case.name}: the contestants compute different things in {batches} steps: {losses}")
 
 
-def measure(case: Case | ImageCase, names: list[str], rounds: int) -> dict[str, float]:
+def measure(case: AnyCase, names: list[str], rounds: int) -> dict[str, float]:
     """The median seconds a step of each contestant, over rounds in which all take their turn."""
     given = problem(case, case.batches)
     starts = {name: CONTESTANTS[name](given) for name in names}
@@ -283,7 +286,7 @@ def measure(case: Case | ImageCase, names: list[str], rounds: int) -> dict[str, 
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def row(case: Case | ImageCase, seconds: dict[str, float]) -> dict[str, object]:
+def row(case: AnyCase, seconds: dict[str, float]) -> dict[str, object]:
     """The result of a case for bench.json."""
     ours = {name: seconds[name] for name in OURS if name in seconds}
     best = min(ours, key=lambda name: ours[name]) if ours else None
@@ -299,7 +302,7 @@ def row(case: Case | ImageCase, seconds: dict[str, float]) -> dict[str, object]:
     }
 
 
-def show(case: Case | ImageCase, seconds: dict[str, float], result: dict[str, object]) -> None:
+def show(case: AnyCase, seconds: dict[str, float], result: dict[str, object]) -> None:
     """Print one case as a block of the table."""
     print(f"\n{case.name}, batch {case.batch}")
     for name, value in seconds.items():

@@ -33,8 +33,13 @@ def summary(net: Net) -> list[str]:
     work = sum(layer.flops for layer in net.layers)
     lines = [f"{net.name}: {', '.join(map(_declared, net.inputs))} -> {', '.join(o.name for o in net.outputs)}"]
     lines += ["", *layer_table(net), ""]
-    lines.append(f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} an example")
+    lines.append(
+        f"{net.parameters:,} parameters, {show.amount(work, 'FLOP')} {'a step' if net.steps else 'an example'}"
+    )
     size = f"at batch {net.train['batch']}" if net.train["batch"] else f"on {ALL_ROWS:,} rows at once"
+    if net.steps:
+        steps = net.train["window"]
+        size += f" of {steps} steps" if steps else ", one step an example,"
     taken = [f"{show.size(need)} with {engine}" for engine, need in memory(net).items()]
     lines.append(f"training {size} takes about {', '.join(taken)}")
     return lines

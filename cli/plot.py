@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from ..dsl import Source, check
+from ..dsl.courses import Course
 from ..dsl.diagnostics import refuse
-from ..dsl.net import Course, Net
+from ..dsl.net import Net
 from . import show
 from .charts import Curve, svg, text_chart
 from .options import json_option, read_spec, spec_options

@@ -137,7 +137,7 @@ def _halving(net: Net, trainer: Trainer, weights: Arrays) -> Arrays:
     found: Arrays = {}
     for output, values in zip(net.outputs, _tuple(trainer.predict(dict(weights), *batch)), strict=True):
         if output.threshold and output.threshold.tuned:
-            ones = values[:, 1:] if output.target and output.target.kind == "class" else values
+            ones = values[..., 1:].reshape(-1, 1) if output.target and output.target.kind == "class" else values
             found[output.threshold.tuned.state] = np.median(ones, axis=0).astype(np.float32)
     return found
 
@@ -148,7 +148,7 @@ def _decided(net: Net, output: Output, predicted: Array, weights: Arrays) -> tup
     threshold = source.threshold
     if output.role == "decision" or (threshold is not None and not threshold.costs):
         limit = _limit(threshold, weights)
-        ones = predicted if output.role == "decision" else predicted[:, 1]
+        ones = predicted if output.role == "decision" else predicted[..., 1]
         ids, clear = (ones >= limit).astype(np.int64), np.abs(ones - limit) > MARGIN
     else:
         costs = np.array(threshold.costs) if threshold else -np.eye(predicted.shape[-1])

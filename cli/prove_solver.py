@@ -117,8 +117,7 @@ class _Iterations:
         return gradients(self.trainer, loss, p, self.precise.arrays, self._draws(k), clock)
 
     def _draws(self, k: int) -> Arrays | None:
-        draw = self.trainer.draw
-        return None if draw is None else draw(k, k + 1, len(self.batch))
+        return self.trainer.drawn(k, k + 1, len(self.batch), self.batch.arrays)
 
 
 def _is_stored(found: Array, exact: Array, first: Array) -> bool:

@@ -68,9 +68,8 @@ def _gradients(
 def _options(trainer: Trainer, loss: Loss, batch: Batch, clock: Clock) -> dict[str, Any]:
     """What a loss takes by name: the moment, and what is drawn at it."""
     options = time_of(loss.and_grads, clock.step, clock.epoch, clock.drops)
-    if trainer.draw is not None:
-        options["draws"] = trainer.draw(int(clock.epoch), clock.step, len(batch))
-    return options
+    draws = trainer.drawn(int(clock.epoch), clock.step, len(batch), batch.arrays)
+    return options if draws is None else options | {"draws": draws}
 
 
 def _precise(batch: Batch) -> Batch:
@@ -255,8 +254,8 @@ class Steps:
         fields = (*self.net.inputs, *self.net.targets)
         feeds = {field.name: array for field, array in zip(fields, batch.arrays, strict=True)}
         feeds |= {**weights, **self.moments}
-        if self.trainer.draw is not None:
-            drawn = self.trainer.draw(int(clock.epoch), clock.step, len(batch))
+        drawn = self.trainer.drawn(int(clock.epoch), clock.step, len(batch), batch.arrays)
+        if drawn is not None:
             feeds |= {self.names.draws[key]: array for key, array in drawn.items() if key in self.names.draws}
         times = {"step": np.array(clock.step, np.int64), "epoch": np.array(clock.epoch, np.float64)}
         times |= {f"{DROPS}{name}": np.array(count, np.int64) for name, count in clock.drops.items()}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 
-from ..dsl.net import Course, Field, Net
+from ..dsl.courses import Course
+from ..dsl.longest import longest
+from ..dsl.net import Field, Net
+from ..dsl.types import Dim
 from ..runtime import Trainer
 from ..runtime.fields import Array
 from ..runtime.module import NEVER, Arrays, Drops
@@ -19,6 +23,8 @@ from ..runtime.module import NEVER, Arrays, Drops
 # Examples of a batch at most, and products of numbers that one pass over a batch may take, a weight counting as one at
 # least: what is beyond is proven on fewer examples, and the proof says so.
 ROWS = 64
+# How many steps an example of the proof has, along the first dimension that is known only at run time, and those after.
+STEPS = (7, 3, 5)
 SLOPE_ROWS = 16
 WORK = 100_000_000
 # The work of an example beyond which a net is proven in short, and in full on a smaller one: products of numbers, and
@@ -88,8 +94,10 @@ def precise(net: Net, trainer: Trainer) -> Trainer:
     if draw is None or not noises:
         return trainer.precise
 
-    def widened_noise(epoch: int, step: int, count: int) -> Arrays:
-        return {name: wide(array) if name in noises else array for name, array in draw(epoch, step, count).items()}
+    @wraps(draw)
+    def widened_noise(epoch: int, step: int, count: int, **sizes: int) -> Arrays:
+        drawn = draw(epoch, step, count, **sizes)
+        return {name: wide(array) if name in noises else array for name, array in drawn.items()}
 
     return replace(trainer.precise, draw=widened_noise)
 
@@ -131,6 +139,11 @@ def _ids(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Arra
     return rng.permutation(np.arange(math.prod(shape)) % field.classes).reshape(shape)
 
 
+def _lengths(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
+    """From one step to all of them, each at least once where there are so many examples."""
+    return rng.permutation(np.arange(math.prod(shape)) % STEPS[0] + 1)[::-1].reshape(shape)
+
+
 _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]] = {
     "f32": _normal,
     "normal": _normal,
@@ -143,6 +156,8 @@ _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]
     "u8": _pixel,
     "class": _ids,
     "category": _ids,
+    "token": _ids,
+    "length": _lengths,
 }
 _SCALABLE = ("f32", "positive")
 _STORED = {"f32": np.float32, "i64": np.int64, "u8": np.uint8}
@@ -158,10 +173,30 @@ def batch(net: Net, count: int, key: object = 0, factor: float = 1.0) -> Batch:
 
 
 def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0) -> Array:
-    shape = (count, *(int(n) for n in field.shape))
+    most = longest(net)
+    known: dict[Dim, int] = {name: min(n, most.get(name, n)) for n, name in zip(cycle(STEPS), net.steps, strict=False)}
+    shape = (count, *(n if isinstance(n, int) else known[n] for n in field.shape))
     values = _DRAWN[field.kind](stream(_seed(net), field.name, count, key), shape, field)
     values = values * factor if field.kind in _SCALABLE else values
+    values = np.minimum(values, known[field.counts]) if field.counts else values
+    if found := aligned(net):
+        values = _possible(field, values, {d: d if isinstance(d, int) else known[d] for d in found})
     return values.astype(_STORED[field.type.dtype])
+
+
+def aligned(net: Net) -> set[Dim]:
+    """The steps that losses of whole sequences compare, which there have to be enough of for the labels."""
+    loops = [e for loss in net.losses for e in net.programs[loss.key].equations if e.op.name == "scan"]
+    return {e.args[1].type.shape[1] for e in loops if e.attrs["loop"].name == "ctc"}
+
+
+def _possible(field: Field, values: Array, steps: Mapping[Dim, int]) -> Array:
+    """Long sequences, and few labels in a row, padded with the blank."""
+    if field.counts in steps:
+        return np.maximum(values, steps[field.counts] - 1)
+    if field.role == "target" and field.classes and field.shape:
+        values[:, min(steps.values()) // 2 :] = 0
+    return values
 
 
 def _seed(net: Net) -> int:
@@ -170,6 +205,7 @@ def _seed(net: Net) -> int:
 
 def rows(net: Net, most: int = ROWS, all: bool = False) -> int:
     """How many examples a full batch of the proof has; `all` of those that it can afford, whatever the spec's batch."""
+    most = min(most, int(net.train["batch"])) if net.streams else most
     wanted = most if all else min(int(net.train["batch"] or most), most)
     return max(min(wanted, 2 if large(net) else 3), min(wanted, WORK // products(net)))
 

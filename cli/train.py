@@ -11,6 +11,7 @@ import click
 
 from ..dsl import Net
 from ..dsl.diagnostics import as_json, refuse
+from ..dsl.series import labelled
 from . import scores, show
 from .check import summary
 from .options import fold_option, json_option, provider_option, read_spec, refuse_fold, resize_option, spec_options
@@ -82,7 +83,9 @@ def command(
     finally:
         if isinstance(observer, Bar):
             observer.stop()
-    finished = _finish(net, own, text, metadata, examples, result, folder, provider, threads, fold)
+    finished = _finish(
+        labelled(net, examples.labels), own, text, metadata, examples, result, folder, provider, threads, fold
+    )
     if as_object:
         del finished["tables"]
         show.report({"ok": True, **finished, "diagnostics": [as_json(d) for d in report.ordered()]})

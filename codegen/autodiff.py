@@ -8,6 +8,7 @@ from ..dsl.ir import Backward, Builder, Equation, Program, Tensor, Value
 from ..dsl.ops import broadcast_like, reshape, total
 from ..dsl.section import Use
 from ..dsl.types import Shape
+from .loops import back_through
 
 
 def backward(
@@ -80,6 +81,8 @@ def _reached(program: Program, wanted: Collection[Value]) -> set[Value]:
 
 
 def _contributions(builder: Builder, equation: Equation, given: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+    if "loop" in equation.attrs:
+        return back_through(builder, equation, given, backward)
     assert equation.op.grad is not None, f"{equation.op.name} has no gradient"
     args = tuple(Tensor(builder, a) for a in equation.args)
     results = tuple(Tensor(builder, r) for r in equation.results)

@@ -206,7 +206,7 @@ class BlockPage:
         return names
 
     def _lines(self, way: Way, names: Names, remarks: bool) -> tuple[Body, list[str]]:
-        body = Body(way.program, names)
+        body = Body(way.program, names, loops=self.page.loops)
         body.explicit = way.explicit
         statements = body.statements()
         self.page.kernels |= body.kernels

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Protocol
 
 from ..dsl.ir import Equation, Program, Value
+from ..dsl.loop import Loop
 from ..dsl.section import Section
 from ..dsl.types import batched
 from .kernels import Kernels
@@ -71,11 +73,25 @@ class Names:
         return Names(set(self.taken), dict(self.of), dict(self.counts))
 
 
+class Loops(Protocol):
+    """The functions of a page's loops."""
+
+    def name(self, loop: Loop) -> str:
+        """The name of a loop's function."""
+        ...
+
+    def functions(self, loop: Loop) -> Sequence[Callable[..., object]]:
+        """The function of a loop, behind those that it calls."""
+        ...
+
+
 class Body:
     """Prints the equations of one program."""
 
-    def __init__(self, program: Program, names: Names, indent: int = 4):
+    def __init__(self, program: Program, names: Names, indent: int = 4, loops: Loops | None = None):
         self.program, self.names = program, names
+        self.loops = {e: (loops, e.attrs["loop"]) for e in program.equations if "loop" in e.attrs and loops}
+        names.taken |= {loops.name(loop) for loops, loop in self.loops.values()}
         self.indent = " " * indent
         self.uses = program.uses
         self.producers = program.producers
@@ -110,7 +126,7 @@ class Body:
     def _pass(self) -> list[Statement]:
         found: list[Statement] = []
         for equation in self.program.equations:
-            self.kernels.add_of(equation)
+            self._call(equation)
             if self._needs_name(equation):
                 found += self._statement(equation)
         return found
@@ -188,8 +204,21 @@ class Body:
                     yield part
                 yield from self._parts(part)
 
+    def _call(self, equation: Equation) -> None:
+        """Note the functions that an equation calls; that of a loop is printed for it."""
+        if equation not in self.loops:
+            self.kernels.add_of(equation)
+            return
+        loops, loop = self.loops[equation]
+        for kernel in loops.functions(loop):
+            self.kernels.add(kernel)
+
     def _expression(self, equation: Equation) -> ast.expr:
-        return expression(equation, [self._argument(a) for a in equation.args], self.explicit)
+        found = expression(equation, [self._argument(a) for a in equation.args], self.explicit)
+        if equation in self.loops and isinstance(found, ast.Call):
+            loops, loop = self.loops[equation]
+            found.func = ast.Name(loops.name(loop))
+        return found
 
     def _argument(self, value: Value) -> ast.expr:
         if value in self.names.of:
@@ -206,8 +235,8 @@ class Body:
     def _remark(self, equation: Equation, reads: Iterable[Value]) -> str:
         """The shape, where a batch's shape changes."""
         shape = equation.results[0].type.shape
-        before = [r.type.shape for r in reads if batched(r.type.shape)]
-        if len(shape) < 2 or not batched(shape) or shape in before or len(equation.results) > 1:
+        known = [r.type.shape for r in reads if batched(r.type.shape)]
+        if len(shape) < 2 or not batched(shape) or shape in known or len(equation.results) > 1:
             return ""
         return f"({', '.join(map(str, shape))})"
 

@@ -21,7 +21,7 @@ class Decisions:
     def add(self, output: Output, weights: Mapping[str, Any]) -> None:
         """The decision of an output, and its label where labels have names."""
         kind = output.target.kind if output.target else ""
-        batch = output.type.shape[:1]
+        batch = output.type.shape[:-1]
         if kind == "class":
             chosen = self._class(output)
             self._tell(chosen, TensorProto.INT64, batch, "class", output, _threshold(output, weights))
@@ -46,7 +46,7 @@ class Decisions:
             expected = self._node(f"{output.name}_costs", "MatMul", [output.name, costs])
             return self._node(name, "ArgMin", [expected], axis=-1, keepdims=0)
         column = self.graph.constant(np.array(1, np.int64))
-        second = self._node(f"{output.name}_second", "Gather", [output.name, column], axis=1)
+        second = self._node(f"{output.name}_second", "Gather", [output.name, column], axis=-1)
         above = self._node(f"{output.name}_above", "GreaterOrEqual", [second, self._limit(output)])
         return self._node(name, "Cast", [above], to=TensorProto.INT64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable
 
 from ..dsl.constraints import CONSTRAINTS
@@ -14,6 +15,7 @@ from .body import Body, Names, unpacked
 from .calls import CALL, DRAWS, P
 from .gradients import NORMALISATIONS
 from .kernels import Kernels, kernel_name
+from .loop_page import LoopFunctions
 from .simplify import simplify
 from .spelling import WIDTH, quote, wrap
 
@@ -36,6 +38,7 @@ class Functions:
         self.net = net
         self.kernels = Kernels()
         self.blocks = BlockPage(self)
+        self.loops = LoopFunctions(self.own_name)
         # Those in which blocks are calls.
         self.programs: dict[str, Program] = {}
         self.globals = GLOBALS | {kernel_name(k) for op in OPS.values() for k in op.kernels}
@@ -44,7 +47,7 @@ class Functions:
 
     def own_name(self, name: str) -> str:
         """A free name of the page for a function, and one behind it for the way back; locals step aside for both."""
-        taken = self.globals | FUNCTIONS | {loss.function for loss in self.net.losses}
+        taken = self.globals | FUNCTIONS | {loss.function for loss in self.net.losses} | set(dir(builtins))
         taken |= {f.name for f in (*self.net.inputs, *self.net.noises, *self.net.targets)}
         found, number = name, 1
         while taken & {found, f"{found}_grad"}:
@@ -65,7 +68,7 @@ class Functions:
         if "drops" in called:
             falling = [i for i in program.of("clock") if i.name.startswith(DROPS)]
             names.of.update({i.value: f"{called['drops']}[{quote(i.name.removeprefix(DROPS))}]" for i in falling})
-        body = Body(program, names, indent)
+        body = Body(program, names, indent, self.loops)
         return body, called
 
     def function(
@@ -90,9 +93,14 @@ class Functions:
         lines.append(f'    """{escape(doc)}"""')
         for each in order:
             field = fields.get(each)
-            if field is not None and field.shape == (1,) and reads(program, by_name[each]):
-                local = body.names.of[by_name[each].value]
-                lines.append(f"    {local} = {local}.reshape(-1, 1)  # (N,) is taken for (N, 1)")
+            if field is not None and field.shape[-1:] == (1,) and reads(program, by_name[each]):
+                local, shape = body.names.of[by_name[each].value], ("N", *field.shape)
+                if field.shape == (1,):
+                    lines.append(f"    {local} = {local}.reshape(-1, 1)  # (N,) is taken for (N, 1)")
+                elif field.steps:
+                    kept = ", ".join(map(str, shape[:-1]))
+                    sizes = f"*{local}.shape[:{len(shape) - 1}], 1"
+                    lines.append(f"    {local} = {local}.reshape({sizes})  # ({kept}) is taken for ({kept}, 1)")
         return lines, body, called
 
     def unpacked(self, body: Body, called: dict[str, str]) -> list[str]:

@@ -9,12 +9,22 @@ from .rules import RULES, Rewriter, number, rule
 __all__ = ["RULES"]
 
 
-@rule("mcxent")
-def _softmax_then_mcxent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
-    scores = b.args(p, "softmax")
+def _scores(b: Rewriter, p: Tensor, activation: str) -> Tensor | None:
+    """What an activation was given whose result a loss sees, also where it sees each step for itself."""
+    flat = b.args(p, "reshape")
+    steps = flat is not None and len(p.shape) > 1 and flat[0].shape[-1] == p.shape[-1]
+    scores = b.args(flat[0] if flat and steps else p, activation)
     if scores is None:
         return None
-    losses, probs = ops.softmax_mcxent(*scores, y)
+    return ops.reshape(scores[0], shape=p.shape) if steps else scores[0]
+
+
+@rule("mcxent")
+def _softmax_then_mcxent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
+    scores = _scores(b, p, "softmax")
+    if scores is None:
+        return None
+    losses, probs = ops.softmax_mcxent(scores, y)
     losses.named("losses")
     probs.named("probs")
     return losses
@@ -22,8 +32,8 @@ def _softmax_then_mcxent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
 
 @rule("xent")
 def _sigmoid_then_xent(b: Rewriter, p: Tensor, y: Tensor) -> Tensor | None:
-    scores = b.args(p, "sigmoid")
-    return ops.softplus(*scores) - scores[0] * y if scores else None
+    scores = _scores(b, p, "sigmoid")
+    return ops.softplus(scores) - scores * y if scores else None
 
 
 @rule("log")
@@ -32,11 +42,10 @@ def _log_of_activation(b: Rewriter, x: Tensor) -> Tensor | None:
     bounded = b.args(x, "maximum")
     inner = bounded[0] if bounded and number(b, bounded[1]) == ops.losses.TINY else x
     for activation, together in (("softmax", ops.log_softmax), ("softplus", ops.log_softplus)):
-        scores = b.args(inner, activation)
+        scores = _scores(b, inner, activation)
         if scores:
-            return together(*scores)
-    scores = b.args(inner, "exp")
-    return scores[0] if scores else None
+            return together(scores)
+    return _scores(b, inner, "exp")
 
 
 @rule("vector")
@@ -55,6 +64,22 @@ def _beside_an_input(b: Rewriter, like: Tensor, values: tuple[float, ...], name:
         seen.update(arrays)
         left += [Tensor(found.builder, a) for a in reversed(arrays)]
     return None
+
+
+@rule("counted")
+def _steps_of_an_input(b: Rewriter, lengths: Tensor, like: Tensor) -> Tensor | None:
+    """Any array with the steps tells their number, so one that is there first does."""
+    found, seen, pending = like, {like.value}, [like]
+    while pending:
+        value = pending.pop()
+        found = value if value.shape[:2] == like.shape[:2] else found
+        equation = b.producer(value)
+        if equation is None and found is value:
+            break
+        arrays = [a for a in (equation.args if equation else ()) if a not in seen and a.type.shape]
+        seen.update(arrays)
+        pending += [Tensor(like.builder, a) for a in reversed(arrays)]
+    return None if found.value is like.value else ops.steps.counted(lengths, found)
 
 
 @rule("mean")

@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from ..dsl.ir import Equation, Program, Value
+from ..dsl.loop import Loop
 from ..dsl.ops.elementwise import is_constant
 from ..dsl.prune import prune
 from ..dsl.types import Type
 from .body import Names
+from .simplify import Simplifier
 
 DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "u8": np.uint8, "bool": np.bool_}
 
@@ -25,8 +27,8 @@ class Graph:
     `g.MatMul(a, b)` adds a MatMul of the values named a and b.
     """
 
-    def __init__(self, names: Names, producers: dict[Value, Equation]):
-        self.names, self.producers = names, producers
+    def __init__(self, names: Names, program: Program):
+        self.names, self.producers, self.uses = names, program.producers, program.uses
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self._known: dict[Any, str] = {}
@@ -74,6 +76,10 @@ class Graph:
         """1 in the precision of an equation's result."""
         return self.scalar(1, equation.results[0].type)
 
+    def reads(self, *values: Value) -> bool:
+        """Whether anything reads one of the values."""
+        return any(value in self.uses for value in values)
+
     def is_zero(self, value: Value) -> bool:
         """Whether a value is the literal 0."""
         return is_constant(self.producers.get(value), 0)
@@ -85,6 +91,59 @@ class Graph:
     def number(self, name: str, type: Type) -> str:
         """A value as floating-point numbers; truth values become 0 and 1."""
         return self.Cast(name, to=TensorProto.FLOAT) if type.dtype in ("bool", "i64") else name
+
+    # Loops ------------------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        loop: Loop,
+        carried: Sequence[str],
+        given: Sequence[str],
+        constants: Sequence[str],
+        wanted: Sequence[bool] | None = None,
+    ) -> list[str]:
+        """Add a Scan over the steps; the names of what it carries in the end, and of what its steps give.
+
+        What steps give is left out where it is not `wanted`; its name is then empty.
+        """
+        program = Simplifier(loop.program, expand=True).simplified(loop.program)
+        kept = [True] * len(carried) + (list(wanted) if wanted else [True] * len(loop.outputs))
+        results = {name: value for (name, value), keep in zip(program.results.items(), kept, strict=True) if keep}
+        program = prune(program.with_equations(program.equations, results))
+        sequences = [self._along(x, i.value.type.rank, 1, loop) for x, i in zip(given, program.of("step"), strict=True)]
+        attributes = {"body": self._step(program, constants), "num_scan_inputs": len(given)}
+        found = list(self.several("Scan", len(results), *carried, *sequences, **attributes))
+        for k, value in list(enumerate(results.values()))[len(carried) :]:
+            found[k] = self._along(found[k], value.type.rank, 0, loop)
+        names = iter(found)
+        return [next(names) if keep else "" for keep in kept]
+
+    def _step(self, program: Program, constants: Sequence[str]) -> GraphProto:
+        """The graph of one step, which reads what is known outside by the names that it has there."""
+        inner = Graph(Names(self.names.taken, {}, self.names.counts), program)
+        inner.constants, inner._known = self.constants, self._known
+        for each, name in zip(program.of("constant"), constants, strict=True):
+            inner.names.of[each.value] = name
+        entering = [i for i in program.inputs if i.role != "constant"]
+        inputs = [_told(inner.names.give(i.value, i.role), i.value.type) for i in entering]
+        add_program(inner, program, "", True)
+        outputs: list[ValueInfoProto] = []
+        for value in program.results.values():
+            name = inner.names.of[value]
+            # A result is one of the body's own, and each has a name of its own.
+            known = value not in inner.producers or name in {output.name for output in outputs}
+            outputs.append(_told(inner.Identity(name) if known else name, value.type))
+        return helper.make_graph(inner.nodes, self.names.fresh("body"), inputs, outputs)
+
+    def _along(self, name: str, rank: int, axis: int, loop: Loop) -> str:
+        """Steps of a rank each, moved from the second axis to the first or back, and in the order of the loop.
+
+        Scan can do both itself, but ONNX's reference runtime cannot.
+        """
+        if loop.backwards:
+            end = np.iinfo(np.int64).min
+            name = self.Slice(name, self.ints((-1,)), self.ints((end,)), self.ints((axis,)), self.ints((-1,)))
+        return self.Transpose(name, perm=[1, 0, *range(2, rank + 1)])
 
     # Equations --------------------------------------------------------------------------------------------------------
 
@@ -121,6 +180,12 @@ class Graph:
                 node.metadata_props.add(key="source", value=source)
             elif source:
                 node.doc_string = source
+
+
+def _told(name: str, type: Type) -> ValueInfoProto:
+    return helper.make_tensor_value_info(
+        name, helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[type.dtype])), list(type.shape)
+    )
 
 
 def add_program(graph: Graph, program: Program, source_name: str, typed_nodes: bool) -> None:

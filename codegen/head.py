@@ -10,6 +10,7 @@ from typing import Any, cast
 from ..dsl.constraints import CONSTRAINTS
 from ..dsl.net import Field, Net
 from ..dsl.section import Use
+from ..dsl.series import overlap
 from .about import docstring, layer_table, provenance
 from .gradients import NORMALISATIONS
 from .repeats import arrays
@@ -39,6 +40,8 @@ def settings(net: Net) -> list[tuple[str, str]]:
     found = [(name.upper(), digits(net.train[name])) for name in SETTINGS if net.train[name]]
     if "SEED" not in dict(found):
         found.append(("SEED", "0"))
+    if net.train["validation"] and overlap(net):
+        found.append(("OVERLAP", str(overlap(net))))
     read = _read(net)
     found += [(s.name, _written(s.name, s.number)) for s in net.settings if s.name in read]
     fixed = [o.threshold for o in net.outputs if o.threshold and o.threshold.setting in read]
@@ -214,7 +217,8 @@ def _range(field: Field) -> str:
     low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
     low = "1e-45" if field.kind == "positive" else low  # the smallest number above 0
     dtype = _DTYPES[field.type.dtype]
-    shape = ", ".join(map(str, field.shape)) + ("," if len(field.shape) == 1 else "")
+    sizes = [quote(d) if isinstance(d, str) else str(d) for d in field.shape]
+    shape = ", ".join(sizes) + ("," if len(sizes) == 1 else "")
     return f"{quote(field.name)}: (({shape}), {low}, {high}, {dtype})"
 
 

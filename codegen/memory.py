@@ -10,48 +10,71 @@ overwritten in its place.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..dsl.assemble import memory_needed
 from ..dsl.ir import Equation, Program, Value
 from ..dsl.net import Net
-from ..dsl.types import batched, count
+from ..dsl.types import Dim, count, pieces
 from .gradients import loss_and_grads
 from .simplify import simplify
 
-SIZES = {"f32": 4, "f64": 8, "i64": 8, "u8": 1, "bool": 1}
+BYTES = {"f32": 4, "f64": 8, "i64": 8, "u8": 1, "bool": 1}
 # What a heap takes for what lives in it, holes between arrays of many sizes included.
 HEAP = 1.3
 # What a convolution of the file lays out at once, about: see `blocks` among its kernels.
 COLUMNS = 4 * 2**18
 
 
+class Sizes(NamedTuple):
+    """How many examples a batch has, and how many steps each of them."""
+
+    batch: int
+    steps: int
+
+    def of(self, dim: Dim) -> int:
+        """The size of an axis; that of `N*T` is a product."""
+        if isinstance(dim, int):
+            return dim
+        parts = dim.split("*")
+        return math.prod(int(p) if p.isdigit() else pieces(p) * self.batch or self.steps for p in parts)
+
+
 def memory(net: Net) -> dict[str, int]:
-    """Bytes that training takes, about; a solver, which looks at all rows, has the file alone."""
+    """Bytes that training takes, about; a solver, which looks at all rows, has the file alone.
+
+    A number of steps that only run time knows is that of a window, or 1 where there is none.
+    """
     if net.solver or not net.trains:
         return {"numpy": memory_needed(net)}
     gradients = [simplify(loss_and_grads(net, loss)) for loss in net.losses]
-    batch = int(net.train["batch"])
-    kept = _all((i.value for i in gradients[0].of("weight", "state")), batch)
+    sizes = Sizes(int(net.train["batch"]), int(net.train["window"] or 1))
+    kept = _all((i.value for i in gradients[0].of("weight", "state")), sizes)
     kept += 4 * sum(
         count(net.weights[w].shape) * len(loss.updater.moments) for loss in net.losses for w in loss.trained
     )
-    examples = _all((i.value for i in gradients[0].of("example", "target", "draw")), batch)
-    held = max(_most(program, batch, blocks=True) for program in gradients)
-    arena = sum(_most(program, batch, blocks=False) for program in gradients)
+    examples = _all((i.value for i in gradients[0].of("example", "target", "draw")), sizes)
+    held = max(_most(program, sizes, blocks=True) for program in gradients)
+    arena = sum(_most(program, sizes, blocks=False) for program in gradients)
     return {"numpy": int(HEAP * (kept + examples + held)), "onnx": 2 * kept + examples + arena}
 
 
-def _most(program: Program, batch: int, blocks: bool) -> int:
+def _most(program: Program, sizes: Sizes, blocks: bool) -> int:
     """The most bytes that live at once in a program; `blocks` forgets what they name where they end."""
-    ends, alive, most = _ends(program, blocks), dict[Value, int](), 0
+    ends, leaving = _ends(program, blocks), defaultdict[int, int](int)
+    alive = most = 0
     for at, equation in enumerate(program.equations):
-        alive |= {value: _size(value, batch) for value in equation.results if value in ends}
+        for value in equation.results:
+            if value in ends:
+                alive += _size(value, sizes)
+                leaving[max(at, ends[value])] += _size(value, sizes)
         # A convolution gives what it reads margins, or another order of axes, which are copies.
-        copies = _all(equation.args, batch) + COLUMNS if "conv" in equation.op.name else 0
-        most = max(most, sum(alive.values()) + copies)
-        alive = {value: size for value, size in alive.items() if ends[value] > at}
+        copies = _all(equation.args, sizes) + COLUMNS if "conv" in equation.op.name else 0
+        most = max(most, alive + copies)
+        alive -= leaving.pop(at, 0)
     return most
 
 
@@ -85,9 +108,9 @@ def _function(equation: Equation) -> tuple[Any, ...]:
     return (equation.undoes is not None, *path) if path else ()
 
 
-def _all(values: Iterable[Value], batch: int) -> int:
-    return sum(_size(value, batch) for value in values)
+def _all(values: Iterable[Value], sizes: Sizes) -> int:
+    return sum(_size(value, sizes) for value in values)
 
 
-def _size(value: Value, batch: int) -> int:
-    return count(value.type.shape) * SIZES[value.type.dtype] * (batch if batched(value.type.shape) else 1)
+def _size(value: Value, sizes: Sizes) -> int:
+    return math.prod(map(sizes.of, value.type.shape)) * BYTES[value.type.dtype]

@@ -55,6 +55,7 @@ class _Page(Functions):
             "some_trained": head.some_trained(net) if trains else [],
             "fields": [*head.fields(net), *(head.checked(net) if trains else [])],
             "whole": bool(head.whole(net)),
+            "sized": bool(net.steps),
             "shares": bool(head.shares(net)),
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
 
 from ..dsl.ir import Program, Value
+from ..dsl.longest import longest
 from ..dsl.net import Field, Net, Output
 from ..dsl.types import Type
 from .about import digest, spec_file, version
@@ -44,7 +45,7 @@ def to_onnx(
     decisions = Decisions(graph, outputs, described)
     for output in net.outputs:
         decisions.add(output, weights)
-    used = {name for node in graph.nodes for name in node.input}
+    used = set(_read(graph.nodes))
     held = [*(i.name for i in program.of("weight", "state")), *net.tuned]
     stored = [
         numpy_helper.from_array(np.ascontiguousarray(weights[name], np.float32), name) for name in held if name in used
@@ -76,7 +77,7 @@ def _asked(net: Net) -> dict[str, Any]:
     noises = [
         {"name": f.name, "law": f.kind, "shape": list(f.shape), "doc": f.doc} for f in net.noises if f in net.given
     ]
-    return {"inputs": [_field(f) for f in net.inputs if f in net.given], "noises": noises}
+    return {"inputs": [_field(f, longest(net)) for f in net.inputs if f in net.given], "noises": noises}
 
 
 def _roles(net: Net, program: Program) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def _begin(program: Program, names: Names, results: dict[Value, str]) -> Graph:
         if value not in given_values:
             names.of[value] = name
     names.taken |= set(results.values())
-    return Graph(names, program.producers)
+    return Graph(names, program)
 
 
 def _result_names(program: Program) -> dict[Value, str]:
@@ -161,16 +162,18 @@ def metadata(net: Net, outputs: list[dict[str, Any]], trained: bool) -> dict[str
         "libraries": net.libraries,
         "spec_sha256": digest(net),
         "defines": net.defines,
-        "inputs": [_field(f) for f in net.inputs],
-        "targets": [_field(f) for f in net.targets],
+        "inputs": [_field(f, longest(net)) for f in net.inputs],
+        "targets": [_field(f, longest(net)) for f in net.targets],
         "outputs": outputs,
         "train": {k: v for k, v in net.train.items() if v},
         "data": net.data,
+        "streams": net.streams,
         "trained": trained,
     }
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(field: Field, longest: dict[str, int]) -> dict[str, Any]:
+    bounds = {name: most for name, most in longest.items() if name in field.shape}
     return {
         "name": field.name,
         "kind": field.kind,
@@ -178,6 +181,8 @@ def _field(field: Field) -> dict[str, Any]:
         "classes": field.classes,
         "labels": list(field.labels) if field.labels else None,
         "doc": field.doc,
+        **({"counts": field.counts} if field.counts else {}),
+        **({"longest": bounds} if bounds else {}),
     }
 
 
@@ -190,7 +195,7 @@ def _model(
     meta: dict[str, Any],
     opset: int,
 ) -> ModelProto:
-    used = {name for node in graph.nodes for name in node.input}
+    used = set(_read(graph.nodes))
     constants = [tensor for name, tensor in graph.constants.items() if name in used]
     body = helper.make_graph(graph.nodes, net.name, inputs, outputs, [*stored, *constants], doc_string=net.doc)
     model = helper.make_model(
@@ -205,6 +210,14 @@ def _model(
     checker.check_model(model, full_check=True)  # pyright: ignore[reportUnknownMemberType]
     shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     return model
+
+
+def _read(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """What nodes read by name, also within the bodies of loops."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from _read(attribute.g.node)
 
 
 def serialized(model: ModelProto) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..dsl import ops
 from ..dsl.ir import OPS, Equation, Tensor, Value
 from ..dsl.ops.elementwise import is_constant
-from ..dsl.types import Shape, pieces
+from ..dsl.types import Shape
 
 
 class Rewriter(Protocol):
@@ -322,7 +322,7 @@ def _two_choices(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
 def _reshaped_twice(b: Rewriter, x: Tensor, shape: Shape) -> Tensor | None:
     """The gradient of a vector that was spread over images is summed to the vector's own shape."""
     inner = b.args(x, "reshape")
-    if inner is None or any(map(pieces, shape)):
+    if inner is None or any(isinstance(d, str) for d in shape):
         return None
     return inner[0] if inner[0].shape == shape else ops.reshape(inner[0], shape=shape)
 
@@ -345,10 +345,18 @@ def _known_size(b: Rewriter, x: Tensor, axes: tuple[int, ...]) -> Tensor | None:
     return b.constant(math.prod(known)) if len(known) == len(dims) else None
 
 
-@rule("transpose")
-def _twice_transposed(b: Rewriter, x: Tensor) -> Tensor | None:
-    inner = b.args(x, "transpose")
+@rule("transpose", "transposed")
+def _twice_transposed(b: Rewriter, x: Tensor, op: str) -> Tensor | None:
+    inner = b.args(x, op)
     return inner[0] if inner else None
+
+
+@rule("transposed")
+def _product_transposed(b: Rewriter, x: Tensor) -> Tensor | None:
+    """(a.mT @ b).mT is b.mT @ a, as the gradient of what stood transposed in a product is."""
+    factors = b.args(x, "matmul")
+    left = b.args(factors[0], "transposed") if factors else None
+    return ops.transposed(factors[1]) @ left[0] if factors and left else None
 
 
 @rule("add")
@@ -363,6 +371,13 @@ def _two_pads(b: Rewriter, x: Tensor, y: Tensor) -> Tensor | None:
     if not fits or first.attrs["start"] != 0 or last.attrs["stop"] != like[axis]:
         return None
     return ops.concat(*(Tensor(x.builder, e.args[0]) for e in (first, last)), axis=axis)
+
+
+@rule("nothing")
+def _nothing_of_the_same(b: Rewriter, x: Tensor, units: int) -> Tensor | None:
+    """As many zeros stand before steps in reverse as before the steps themselves."""
+    turned = b.args(x, "reverse") or b.args(x, "reverse_steps")
+    return ops.nothing(turned[0], units=units) if turned else None
 
 
 @rule("reshape")

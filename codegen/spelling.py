@@ -76,6 +76,8 @@ def _spell(node: ast.expr) -> tuple[str, int]:
         case ast.Tuple():
             inner = ", ".join(spell(e) for e in node.elts)
             return f"({inner}{',' if len(node.elts) == 1 else ''})", ATOM
+        case ast.Starred():
+            return f"*{spell(node.value)}", ATOM
         case ast.List():
             return f"[{', '.join(spell(e) for e in node.elts)}]", ATOM
         case _:
@@ -223,6 +225,9 @@ def number(value: float) -> ast.expr:
     """A literal; a whole number is written without a point."""
     if value == math.pi:
         return ast.Attribute(ast.Name("math"), "pi")
+    if math.isinf(value):
+        infinity = ast.Attribute(ast.Name("np"), "inf")
+        return ast.UnaryOp(ast.USub(), infinity) if value < 0 else infinity
     whole = float(value).is_integer() and abs(value) < 1e15
     magnitude = ast.Constant(int(abs(value)) if whole else abs(value))
     return ast.UnaryOp(ast.USub(), magnitude) if value < 0 else magnitude

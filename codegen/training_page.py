@@ -7,6 +7,7 @@ from typing import Any
 
 from ..dsl.ir import Input, Program
 from ..dsl.net import Field, LossInfo
+from ..dsl.series import overlap
 from ..dsl.types import BATCH
 from .body import Body
 from .calls import is_dict
@@ -67,8 +68,11 @@ class TrainingPage:
             **self._given(programs["compared" if compared else "predict"]),
             "single": len(programs["metrics"].of("prediction")) == 1,
             "validation": bool(net.train["validation"]),
+            **self._order(),
             "early_stop": bool(net.train["early_stop"]),
             "draws": self._draws(self.draws),
+            "draw_sizes": "".join(f", {name}" for name in self._drawn_steps()),
+            "first_draws": self._draw("0, 1, len(batch[0])", "batch"),
             "steps": [] if net.solver else self._steps(),
             "checked": ", **at" if self.clock else ", draws=draws" if self.draws else "",
             **self._times(),
@@ -76,11 +80,22 @@ class TrainingPage:
             "watched": self._watched(),
         }
 
+    def _order(self) -> dict[str, Any]:
+        """What is said of the order of the rows, and how many there must be to be split."""
+        net = self.net
+        held = bool(net.train["validation"])
+        return {
+            "window": bool(net.train["window"]),
+            "overlap": overlap(net),
+            "streams": net.streams,
+            "least": ("2 + OVERLAP" if overlap(net) else "2") if held else "1",
+        }
+
     def _times(self) -> dict[str, Any]:
         """The clock where gradients are checked, and where an epoch is judged at its end."""
         first = {"step": "1", "epoch": "0.0", "drops": "dict.fromkeys(PLATEAUS, 0)"}
         last = {"step": "epoch + 1" if self.net.solver else "step", "epoch": "epoch + 1", "drops": "drops"}
-        draws = ['"draws": draw(0, 1, len(batch[0]))'] if self.draws else []
+        draws = [f'"draws": {self._draw("0, 1, len(batch[0])", "batch")}'] if self.draws else []
         given = [*draws, *(f"{quote(name)}: {first[name]}" for name in self.clock)]
         judged = clock(*(self.net.programs[loss.penalty] for loss in self._penalised()))
         return {
@@ -218,7 +233,8 @@ class TrainingPage:
         given = f"loss, grads{', state' if self.net.running else ''}"
         state = ["            p.update(state)"] if self.net.running else []
         if not self.named:
-            extras = [*(["draws=draw(epoch, step, len(batch))"] if self.draws else []), *clip]
+            draw = self._draw("epoch, step, len(batch)", "examples")
+            extras = [*([f"draws={draw}"] if self.draws else []), *clip]
             call = [f"            {given} = loss_and_grads(p, *({examples}))"]
             if extras:
                 call = wrap(f"{given} = loss_and_grads(", ["p", "*examples", *extras], ")", 12)
@@ -226,7 +242,8 @@ class TrainingPage:
             update = wrap("update(", self._moving(self.net.losses[0]), ")", 12)
             return [*call, *update, *state, "            total += float(loss) * len(batch)"]
         lines = [f"            examples = [{examples}]"]
-        lines += ["            draws = draw(epoch, step, len(batch))"] if self.draws else []
+        draw = self._draw("epoch, step, len(batch)", "examples")
+        lines += [f"            draws = {draw}"] if self.draws else []
         taken = ["p", "*examples", *(["draws=draws"] if self.draws else []), *clip]
         for loss in self.net.losses:
             lines += wrap(f"{given} = {loss.function}(", taken, ")", 12)
@@ -241,9 +258,23 @@ class TrainingPage:
 
     def _given_to_solver(self) -> list[str]:
         """What the loss takes in an iteration of a solver, which is an epoch, besides all examples."""
-        draws = ["draws=draw(epoch, epoch + 1, len(rows))"] if self.draws else []
+        draws = [f"draws={self._draw('epoch, epoch + 1, len(rows)', 'examples')}"] if self.draws else []
         times = {"step": "epoch + 1", "epoch": "epoch", "drops": "drops"}
         return [*draws, *(f"{name}={times[name]}" for name in self.clock)]
+
+    def _drawn_steps(self) -> list[str]:
+        """The numbers of steps that shapes of draws name."""
+        dims = [d for i in self.draws for d in i.value.type.shape if isinstance(d, str)]
+        return [name for name in self.net.steps if any(name in d.split("*") for d in dims)]
+
+    def _draw(self, moment: str, examples: str) -> str:
+        """A call of `draw`, with the numbers of steps of a batch's arrays."""
+        shapes = [f.shape for f in (*self.net.inputs, *self.net.targets)]
+        sizes: list[str] = []
+        for name in self._drawn_steps():
+            at = next(k for k, shape in enumerate(shapes) if name in shape)
+            sizes.append(f"{examples}[{at}].shape[{1 + shapes[at].index(name)}]")
+        return f"draw({', '.join([moment, *sizes])})"
 
     def _draws(self, draws: tuple[Input, ...]) -> list[str]:
         lines: list[str] = []
@@ -262,7 +293,7 @@ def _item(program: Program, body: Body, name: str, result: str) -> tuple[str, st
 
 def _shape(draw: Input) -> str:
     """The shape of a draw for `count` examples."""
-    sizes = ["count" if size == BATCH else str(size) for size in draw.value.type.shape]
+    sizes = [" * ".join("count" if d == BATCH else d for d in str(size).split("*")) for size in draw.value.type.shape]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 

@@ -48,11 +48,29 @@ def instead(word: Word, target: str) -> str | None:
     return help.format(either(word)) if help else None
 
 
+def stepping(expected: Shape, given: Shape) -> str | None:
+    """What to do where the steps of a prediction are not those of its target; None where it is not about steps."""
+    wanted, has = ([d for d in shape[1:] if isinstance(d, str)] for shape in (expected, given))
+    if wanted == has:
+        return None
+    if len(wanted) != len(has) and len(expected) == len(given) and len(given) > 2:
+        of, size = ("target", given[1]) if wanted else ("input", expected[1])
+        return f"steps that only run time knows do not fit a known number: give the {of} {size} steps too, or neither"
+    if not wanted:
+        return "to have one of all steps, put last_step or globalavgpool before the layer that ends the chain"
+    if not has:
+        return "the target has a value at each step: end a chain that still has steps, without last_step or a pool"
+    return f"{wanted[0]} and {has[0]} are two numbers of steps: where they are one, call both {has[0]}"
+
+
 def ending(expected: Shape, needs: Domain, given: Type) -> str:
     """How a chain ends that gives this shape and such values as are needed, or as it has now where any will do."""
     sizes, has = [str(d) for d in expected[1:]], given.domain
     if needs.simplex is not None and sizes[-1] == "1":
         return OF_ONE  # softmax would only lead to the next error
+    if any(isinstance(d, str) for d in expected[1:]):
+        expected, given = (expected[0], expected[-1]), Type(given.dtype, (expected[0], expected[-1]), given.domain)
+        sizes = sizes[-1:]  # a layer acts at each step
     total = count(expected)
     shape = f"dense {total}" if len(sizes) == 1 else f"dense {total} -> reshape [{', '.join(sizes)}]"
     if len(sizes) > 1 or len(given.shape) > 2:

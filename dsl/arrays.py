@@ -7,21 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .constraints import asked_for
+from .context import Context, Law, Learn
 from .diagnostics import Report
 from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
 from .net import StateInfo, WeightInfo
 from .ops import cast
+from .ops.recurrence import carried, left
+from .ops.steps import counted
 from .resolve import Spec
 from .running import Running
 from .section import Section
 from .settings import Labels, Settings
 from .source import Place
 from .syntax import Link
-from .types import REAL, Domain, Shape, Type, count, pieces, show_shape
+from .types import BATCH, REAL, Domain, Shape, Type, count, pieces, show_shape
 from .universal import UNIVERSAL, Held
-from .words import Context, Fresh, Init, Law, Learn, Scheduled, WordError
+from .words import Fresh, Init, Scheduled, WordError
 
 # The weights of a model fit into one file of ONNX, which is a protocol buffer of less than 2 GiB.
 LARGEST_MODEL = 2**31 - 2**24
@@ -65,7 +68,7 @@ class Arrays(Context):
         self.kept = Running()
         self.learned_values: dict[str, Tensor] = {}
         self.names: set[str] = set(spec.places)
-        self.word = self.previous = ""
+        self.word = self.previous = self.mark = ""
         self._made: dict[tuple[tuple[str, ...], int | None, str], _Made] = {}
         self._bytes = 0
         # The largest weight so far, and its layer.
@@ -73,6 +76,7 @@ class Arrays(Context):
         # The values that depend on weights or noise, and how many inputs and equations were looked at for them.
         self._weighted: set[Value] = set()
         self._looked = 0, 0
+        self._masks: dict[str, Tensor] = {}
         self._tried: set[tuple[Init, Shape]] = set()
         self.settings = Settings(self.builder, spec.scope, spec.train["epochs"], Labels.fresh())
 
@@ -124,10 +128,11 @@ class Arrays(Context):
     ) -> Tensor:
         """A weight of the current layer; `own` are options that it has in the place of the layer's."""
         use, level, suffix = self.use, self.frame.level, self._suffix()
+        name += self.mark
         options = use.options | dict(own or {})
         use.made += 1
         use.weights += (Held(len(shape), options["frozen"], tuple(own or ())),)
-        use.inits += (init,)
+        use.inits += (init, *([init.of] if init.of else []))
         key = level.path, use.section.number, name
         if key in self._made:
             return self._again(self._made[key], shape)
@@ -288,6 +293,42 @@ class Arrays(Context):
                 self._weighted.update(equation.results)
         self._looked = len(self.builder.inputs), len(self.builder.equations)
         return x.value in self._weighted
+
+    def mask(self, x: Tensor) -> Tensor | None:
+        """Which steps of x count, (N, T), where examples differ in their number; None where all count."""
+        lengths, name = self.lengths(x), str(x.shape[1])
+        if lengths is not None and name not in self._masks:
+            self._masks[name] = counted(lengths, x).named("counted")
+        return None if lengths is None else self._masks[name]
+
+    def lengths(self, x: Tensor) -> Tensor | None:
+        """How many steps of each example of x count, (N,); None where all do."""
+        name = x.shape[1] if len(x.shape) > 1 else ""
+        field = next((f for f in self.spec.fields.values() if f.counts and f.counts == name), None)
+        if field is None:
+            return None
+        if x.shape[:1] != (BATCH,):
+            message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
+            raise WordError("shape-mismatch", message, "give these steps a name of their own, another capital letter")
+        self.whole.used.add(field.name)
+        return self.whole.values[field.name]
+
+    def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
+        """What the last window left of a state of the current layer, (N, units); None where nothing is carried on."""
+        # What goes from the last step to the first begins at the end of each window.
+        if not self.spec.carries or self.mark:
+            return None
+        full = self._kept(name, first, (self.spec.train["batch"], units))
+        self.states[full] = replace(self.states[full], running=True, carried=True)
+        if not self.training:
+            return None
+        return carried(self.kept.now[full], x, self.settings.clock.epoch, first=first).named(f"{name}0")
+
+    def leave(self, name: str, states: Tensor) -> None:
+        """Let the next window of training begin with the last of these states, where they are carried on."""
+        if self.spec.carries and self.training and not self.mark:
+            own = self._made[self.frame.level.path, self.use.section.number, name].name
+            self.move({name: left(states, self.kept.now[own])})
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Random numbers of a shape, named after the layer, or after its word and a number."""

@@ -47,11 +47,11 @@ class _Assembly:
         self.thresholds = Thresholds(spec, names)
         kept, judged = LossArrays(training.builder, {*names}, True, training.kept), LossArrays(judging, {*names}, False)
         self.seen = Comparison(spec, training.builder, self._trained_value, {}, kept)
-        self.judged = Comparison(spec, judging, self._predicted_value, {}, judged, self._threshold)
+        self.judged = Comparison(spec, judging, self._predicted_value, {}, judged, self._threshold, drops=True)
         self.inputs: dict[str, Tensor] = {}
         # A loss is checked also where nothing is trained; nothing that stands in a spec is ignored.
         losses = Losses(spec, self.training, self.seen, self.judged).run() if spec.losses else None
-        programs = self._training_programs(losses) if losses or self.trains else {}
+        programs = self._training_programs(losses)
         outputs = self._outputs()
         self.predicting.states |= kept.states if self.trains else {}
         self._unused()

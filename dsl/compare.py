@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .advice import activation_for, either, ending, instead, needed
+from .advice import activation_for, either, ending, instead, needed, stepping
 from .constants import NotConstantError
 from .decisions import decided
 from .ir import Builder, Tensor, Value
@@ -15,10 +15,11 @@ from .loss_arrays import LossArrays
 from .net import Field, Threshold
 from .ops import broadcast_like
 from .options import bind, word_or_fail
+from .over_time import OverTime
 from .resolve import Spec
 from .source import Place
 from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Text, Unary
-from .types import BATCH, PROBABILITIES, UNIT, Domain, Shape, pieces, show_shape
+from .types import PROBABILITIES, UNIT, Domain, Shape, batched, pieces, show_shape
 from .words import Word, WordError
 
 # The name of the last chain's value where a loss or a metric does not say what it looks at.
@@ -44,13 +45,18 @@ class Comparison:
     decisions: dict[tuple[Value, str], Tensor] = field(default_factory=lambda: {})
     used: list[str] = field(default_factory=lambda: [])
     pairs: list[tuple[str, Field]] = field(default_factory=lambda: [])
+    # Whether rows that do not count are left out, as of finished predictions.
+    drops: bool = False
+
+    def __post_init__(self) -> None:
+        self.over_time = OverTime(self.spec.fields, self.lookup, self.drops)
 
     def loss(self, expr: Expr) -> Tensor:
         """One number an example, (N,)."""
         result = self._loss(expr)
         if not isinstance(result, Tensor):
             raise self._fail("bad-loss", "this loss is a constant", expr.place, "compare a prediction with its target")
-        if result.shape != (BATCH,):
+        if len(result.shape) != 1 or not batched(result.shape):
             message = f"a loss is one number an example, but this has shape {show_shape(result.shape)}"
             raise self._fail("shape-mismatch", message, expr.place)
         return result
@@ -95,6 +101,10 @@ class Comparison:
             return self._number(expr)
         if expr.op == "/" and right == 0.0:
             raise self._fail("bad-constant", "this has no value: it divides by zero", expr.place, "change the divisor")
+        if isinstance(left, Tensor) and isinstance(right, Tensor) and left.shape != right.shape:
+            message = "one of these losses is a number a step, and the other another"
+            help = "make them two sentences: loss a = ... and loss b = ..."
+            raise self._fail("shape-mismatch", message, expr.place, help)
         operators: dict[str, Callable[[Any, Any], Any]] = {
             "+": lambda a, b: a + b,
             "-": lambda a, b: a - b,
@@ -123,7 +133,11 @@ class Comparison:
             self._check(word, p, y, target, options, expr.place)
             if word.decides:
                 p = self._decided(p, y, given[0].value if given else None, target)
-            value = word.function(p, y, *([self.keeper] if word.keeps else []), **options)
+            if word.aligns:
+                value = word.function(p, y, self.over_time.lengths(p), **options)
+            else:
+                seen = self.over_time.rows(p, y, target)
+                value = word.function(*seen, *([self.keeper] if word.keeps else []), **options)
             self.keeper.given(value.value)
         except WordError as error:
             raise self._fail(error.code, error.message, expr.place, error.help) from None
@@ -243,6 +257,8 @@ class Comparison:
         expected = target.predicted if target else y.shape
         if word.predicts:
             expected = word.predicts(expected, **options)
+        if word.aligns:
+            expected = self._aligned(word, p, target, expected, place)
         if word.features:
             self._need_features(word, p, place)
             expected = p.shape
@@ -254,11 +270,23 @@ class Comparison:
         if p.shape != expected:
             what = f"the target {target.name}" if target else "what it is compared with"
             message = f"the prediction is {show_shape(p.shape)}, but {what} needs {show_shape(expected)}"
-            help = ending(expected, ends, p.type)
+            help = stepping(expected, p.shape) or ending(expected, ends, p.type)
             raise self._fail("shape-mismatch", message, place, help if target or not word.predicts else None)
         if not target and needs.simplex is not None and y.type.domain.simplex is None:
             message = f"{word.name} compares probabilities, but its second value is {y.type.domain}"
             raise self._fail("domain-mismatch", message, place, "end its chain with softmax")
+
+    def _aligned(self, word: Word, p: Tensor, target: Field | None, expected: Shape, place: Place) -> Shape:
+        """What a loss of whole sequences needs of a prediction: a list of its own number of steps."""
+        if target is None or len(target.shape) != 1:
+            message = f"{word.name} compares with labels in a row, and this target is no such list"
+            classes = target.classes if target else p.outputs
+            raise self._fail("shape-mismatch", message, place, f"declare it as such: target y: class({classes})[S]")
+        if len(p.shape) != 3 or p.value.channels:
+            message = f"{word.name} needs probabilities at each step, but the prediction is {show_shape(p.shape)}"
+            help = f"end a chain that still has steps, as without last_step, with dense {expected[-1]} -> softmax"
+            raise self._fail("shape-mismatch", message, place, help)
+        return (*p.shape[:2], expected[-1])
 
     def _need_features(self, word: Word, p: Tensor, place: Place) -> None:
         if len(p.shape) != 2:

@@ -96,6 +96,8 @@ def _named(expr: Name, names: Mapping[str, Constant | None], report: Report, dec
             help = did_you_mean(expr.id, names) or f"declare it: let {expr.id} = 1"
             if expr.id in ("True", "False"):
                 help = f"write {expr.id.lower()}"
+            elif expr.id in ("t", "s", "time", "steps"):
+                help += "; a number of steps that only run time knows has a capital letter, as in f32[T, 8]"
             elif any(word == expr.id for _, word in WORDS):
                 help = f"{expr.id} is a word of its own; an arrow joins it to the word before: -> {expr.id}"
             report.error("unknown-name", f"{expr.id} is not the name of a let", expr.place, help)

@@ -7,15 +7,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from . import syntax
+from .constants import NotConstantError
 from .diagnostics import Report, did_you_mean, listed
 from .net import Field
+from .scope import Scope
 from .syntax import Argument, Call, Expr, Items, Name, Number, Span, Text
 
 BINDINGS = 'write y=label, x=age..income, x=[age, income], y=3 or y="labels.gz"'
 
 
-def data_of(sentence: syntax.Data, fields: Mapping[str, Field], report: Report) -> dict[str, Any]:
-    """The file, and what the options say of its columns or of its images; faults go to the report."""
+def data_of(sentence: syntax.Data, fields: Mapping[str, Field], scope: Scope) -> dict[str, Any]:
+    """The file, and what the options say of its columns, its images or its steps; faults go to the report."""
+    report = scope.report
     _check_path(sentence.file, "data", report)
     found: dict[str, Any] = {"file": sentence.file.value, "bind": {}, "header": None}
     seen: set[str] = set()
@@ -26,7 +29,7 @@ def data_of(sentence: syntax.Data, fields: Mapping[str, Field], report: Report) 
         elif key in fields:
             found["bind"][key] = _binding(option.value, report)
         elif key in OPTIONS:
-            found[key] = OPTIONS[key](option, report)
+            found[key] = OPTIONS[key](option, scope)
         else:
             help = did_you_mean(key, [*fields, *OPTIONS]) or _known(fields)
             report.error("unknown-name", f"{key} is not an input or a target", place, help)
@@ -38,24 +41,52 @@ def _known(fields: Mapping[str, Field]) -> str:
     return f"the spec declares {listed(fields)}" if fields else "declare it: input x: f32[4]"
 
 
-def _flag(option: Argument, report: Report) -> bool | None:
+def _flag(option: Argument, scope: Scope) -> bool | None:
     if isinstance(option.value, syntax.Boolean):
         return option.value.value
     message, help = f"{option.key} of data is true or false", f"write {option.key}=true"
-    report.error("bad-option", message, option.value.place, help)
+    scope.report.error("bad-option", message, option.value.place, help)
     return None
 
 
-def _delimiter(option: Argument, report: Report) -> str | None:
+def _delimiter(option: Argument, scope: Scope) -> str | None:
     if isinstance(option.value, Text) and len(option.value.value) == 1 and option.value.value not in '"\r\n ':
         return option.value.value
     help = 'write delimiter=";", or delimiter="\\t" for a tab'
-    report.error("bad-option", "delimiter of data is one character", option.value.place, help)
+    scope.report.error("bad-option", "delimiter of data is one character", option.value.place, help)
+    return None
+
+
+def _steps(option: Argument, scope: Scope) -> int | None:
+    """A number of steps, which may be the name of a let."""
+    try:
+        value = scope.number(option.value)
+    except NotConstantError:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    message = f"{option.key} of data is a whole number of steps, at least 1"
+    scope.report.error("bad-option", message, option.value.place, f"as in {option.key}=1")
+    return None
+
+
+def _group(option: Argument, scope: Scope) -> str | int | None:
+    if isinstance(option.value, Name | Number | Text):
+        return _column(option.value, scope.report)
+    message = "id of data is the column whose values tell which rows are one sequence"
+    scope.report.error("bad-option", message, option.value.place, "as in id=patient, or id=1")
     return None
 
 
 # What the sentence says beside the fields.
-OPTIONS: Mapping[str, Callable[[Argument, Report], Any]] = {"header": _flag, "delimiter": _delimiter, "resize": _flag}
+OPTIONS: Mapping[str, Callable[[Argument, Scope], Any]] = {
+    "header": _flag,
+    "delimiter": _delimiter,
+    "resize": _flag,
+    "id": _group,
+    "horizon": _steps,
+    "stride": _steps,
+}
 
 
 def _check_path(file: Text, subject: str, report: Report) -> None:
@@ -77,9 +108,10 @@ def _binding(value: Expr, report: Report) -> dict[str, Any]:
         case Text():
             _check_path(value, "a field", report)
             return {"file": value.value}
+        case Call(word="shift", arguments=(Argument(key=None, value=Name() as source),)):
+            return {"shift": source.id}
         case Call(word="shift"):
-            help = "leave it out: each row is an example of its own"
-            report.error("not-yet", "this version of netc has no shifted inputs", value.place, help)
+            report.error("bad-option", "shift takes the name of an input", value.place, "as in next=shift(text)")
         case _:
             report.error("bad-option", "this names no column, columns or file", value.place, BINDINGS)
     return {}

@@ -12,7 +12,7 @@ from .constants import LARGEST_REAL, NotConstantError
 from .diagnostics import did_you_mean, listed
 from .ir import Builder, Program, Tensor
 from .net import Field, StateInfo, Threshold, Tuning
-from .ops import argmax, argmin, cast, literal, pick
+from .ops import argmax, argmin, cast, literal, pick, slice_axis, total
 from .options import bind, convert, word_or_fail
 from .resolve import Spec
 from .scope import Scope
@@ -34,13 +34,23 @@ def decided(p: Tensor, threshold: Threshold | None, ids: bool) -> Tensor:
     if threshold is not None and threshold.costs:
         values = np.array(threshold.costs)
         costs = p.builder.emit(literal, values=values, shape=values.shape, name=threshold.setting)
-        return argmin(p @ costs, axis=1).named("decided")
+        return argmin(p @ costs, axis=len(p.shape) - 1).named("decided")
     if threshold is None:
         return argmax(p, axis=len(p.shape) - 1).named("decided") if ids else p >= 0.5
     limit = _limit(p.builder, threshold)
     if not ids:
         return p >= limit
-    return cast(pick(p, index=1) >= limit, dtype="i64").named("decided")
+    return cast(_second(p) >= limit, dtype="i64").named("decided")
+
+
+def _second(p: Tensor) -> Tensor:
+    """The probability of class 1, of each example or of each step of it."""
+    last = len(p.shape) - 1
+    return (
+        pick(p, index=1)
+        if last == 1
+        else total(slice_axis(p, axis=last, start=1, stop=2), axes=(last,), keepdims=False)
+    )
 
 
 def _limit(builder: Builder, threshold: Threshold) -> Tensor:
@@ -180,6 +190,9 @@ class _Reading:
         if not self.all.spec.train["validation"] and self.all.spec.wanted != ("inference",):
             message = "a threshold is tuned on the validation rows, and there are none"
             raise self._fail("missing-validation", message, call.place, "add validation=20% to train")
+        if any(isinstance(d, str) for d in target.shape) or (self._ids and target.shape):
+            message = f"a threshold is tuned for whole examples, but {self.sentence.name} is predicted at each step"
+            raise self._fail("bad-option", message, call.place, f"write the number: threshold {self.sentence.name} 0.5")
         state = self.all.state(self.sentence.name, target)
         shape = self.all.states[state].shape
         return Threshold(self.sentence.name, tuned=Tuning(word.name, _score(word), state, shape))

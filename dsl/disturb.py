@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from .context import Law
 from .ir import Tensor
 from .ops import mask
 from .types import Shape
-from .words import Law
 
 Draw = Callable[[str, Shape, Law], Tensor]
 

@@ -25,16 +25,31 @@ class ExampleWeights:
     def of(self, comparison: Comparison, losses: Tensor) -> Tensor | None:
         """One number an example, (N,), or None where all count the same; `losses` are what it is for."""
         found: list[Tensor] = []
+        counts = comparison.over_time.counts(losses)
+        if counts is not None:
+            found.append(counts)
         if self.classed is not None:
-            y = comparison.target(self.classed)
-            ids = y if y.type.dtype == "i64" else cast(total(y, axes=(1,), keepdims=False), dtype="i64")
-            table = vector(losses, values=self.spec.train["class_weight"], name="CLASS_WEIGHT")
-            found.append(lookup(table, ids))
+            of_classes = self._of_classes(comparison, losses, self.classed)
+            found += [] if of_classes is None else [of_classes]
         if self.sample is not None:
-            found.append(total(comparison.target(self.sample), axes=(1,), keepdims=False))
+            each = total(comparison.target(self.sample), axes=(1,), keepdims=False)
+            found.append(comparison.over_time.spread(each, losses))
         if not found:
             return None
-        return (found[0] if len(found) == 1 else found[0] * found[1]).named("counts")
+        product = found[0]
+        for factor in found[1:]:
+            product = product * factor
+        return product.named("counts")
+
+    def _of_classes(self, comparison: Comparison, losses: Tensor, classed: Field) -> Tensor | None:
+        """What the class of an example says of its rows, and that of a step of it; of other rows this says nothing."""
+        y = comparison.target(classed)
+        table = vector(losses, values=self.spec.train["class_weight"], name="CLASS_WEIGHT")
+        if classed.kind == "class" and classed.shape:
+            ids = comparison.over_time.labels(y, losses)
+            return None if ids is None else lookup(table, ids)
+        ids = y if y.type.dtype == "i64" else cast(total(y, axes=(1,), keepdims=False), dtype="i64")
+        return comparison.over_time.spread(lookup(table, ids), losses)
 
     def _sample(self) -> Field | None:
         """The target that `sample_weight` names."""

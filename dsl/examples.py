@@ -19,14 +19,35 @@ HEADS: Mapping[Domain, str] = {
     NON_NEGATIVE: "dense 3 -> softplus",
 }
 TARGETS: Mapping[str, str] = {"class": "class(3)"} | {kind: f"{kind}[3]" for kind in NUMBERS}
+# Layers over steps, which give steps.
+STEPPED = (
+    "attention",
+    "learned_attention",
+    "dot_attention",
+    "additive_attention",
+    "positions",
+    "learned_positions",
+    "rnn",
+    "lstm",
+    "graves_lstm",
+    "gru",
+    "reverse_time",
+    "bidirectional",
+    "time_distributed",
+)
 # What must stand before a layer for it to have something to do.
-BEFORE: Mapping[str, str] = dict.fromkeys(("flatten", "permute", "unstack", "instancenorm"), "reshape [2, 3] -> ") | {
-    "batch_to_space": "space_to_batch 2 -> "
+BEFORE: Mapping[str, str] = {
+    **dict.fromkeys(("flatten", "permute", "unstack", "instancenorm"), "reshape [2, 3] -> "),
+    **dict.fromkeys((*STEPPED, "attention_pool", "last_step"), "reshape [3, 2] -> "),
+    "cells": "reshape [3, 2] -> lstm 3 -> ",
+    "batch_to_space": "space_to_batch 2 -> ",
 }
 # What must stand behind a layer for its examples to be whole again.
 BEHIND: Mapping[str, str] = {"space_to_batch": " -> batch_to_space 2"}
+# The chain of the value that a layer names, where it is not a plain one.
+BESIDE_IT: Mapping[str, str] = {"repeat_like": "steps = reshape [3, 2] -> tanh"}
 # Layers that give an example more axes than one, of which the next layer wants one.
-MORE_AXES = ("reshape", "permute", "repeat_vector", "stack", "instancenorm")
+MORE_AXES = ("reshape", "permute", "repeat_vector", "stack", "instancenorm", "cells", "repeat_like", *STEPPED)
 # What layers over images are shown with.
 IMAGE = "f32[4, 4, 6]"
 # Activations through which no slope leads: what stands before them cannot be trained.
@@ -81,8 +102,9 @@ def _activation(word: Word) -> Example:
 def _layer(word: Word) -> Example:
     after = "flatten -> dense 2" if word.name in MORE_AXES or word.image else "dense 2"
     given = "category(4)" if word.ids else IMAGE if word.image else "f32[6]"
-    if word.operands:
-        return replace(_chained(f"x -> {word.example}", after=after), before=("other = dense 6 -> tanh",))
+    if word.joins:
+        beside = BESIDE_IT.get(word.name, "other = dense 6 -> tanh")
+        return replace(_chained(f"x -> {word.example}", after=after), before=(beside,))
     return _chained(BEFORE.get(word.name, "") + word.example + BEHIND.get(word.name, ""), after=after, given=given)
 
 
@@ -90,6 +112,8 @@ def _loss(word: Word) -> Example:
     target = word.targets[0]
     options = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)\b(?!\.)", word.example)}
     head = head_of(word, target, options)
+    if word.aligns:
+        return Example(f"loss {word.example}", "f32[T, 6]", "class(3)[2]", chain="rnn 4", after=head, loss=word.example)
     return Example(f"loss {word.example}", target=TARGETS[target], after=head, loss=word.example)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from . import syntax
 from .constants import NotConstantError
 from .diagnostics import Report, did_you_mean, listed
@@ -12,14 +10,14 @@ from .kinds import KINDS, FieldKind
 from .net import Field
 from .scope import Scope
 from .syntax import Name, Number, Text, TypeNode
-from .types import Shape
+from .types import BATCH, LENGTH, Dim, Shape, count
 
 # One example holds at most so many numbers an input or a layer, and a shape so many axes.
 LARGEST_EXAMPLE = 2**28
 MOST_AXES = 8
 MOST_CLASSES = 2**20
+MOST_STEPS = 2
 
-LATER_KINDS = ("token",)
 # What a first size is called that is meant as that of the batch.
 BATCHES = ("None", "N", "B", "Batch", "BATCH")
 
@@ -27,13 +25,8 @@ BATCHES = ("None", "N", "B", "Batch", "BATCH")
 def field_of(declaration: syntax.Declaration, scope: Scope) -> Field:
     """The field that a sentence declares; faults go to the report, and it is then what it can be taken for."""
     node, report = declaration.type, scope.report
-    for option in declaration.options:
-        if option.key == "lengths":
-            report.error("not-yet", "this version of netc has no inputs over time", option.place, "take lengths away")
-        else:
-            message = f"{declaration.role} has no option {option.key}"
-            report.error("unknown-option", message, option.key_place or option.place, "its only option is lengths")
     _check_kind(node, declaration.role, report)
+    _check_noise(node, declaration.role, scope)
     known = node.kind if node.kind in KINDS else "f32"
     kind = KINDS[known]
     classes, labels = _classes(node, scope) if kind.named else (None, None)
@@ -42,13 +35,38 @@ def field_of(declaration: syntax.Declaration, scope: Scope) -> Field:
     return Field(declaration.name, declaration.role, known, shape, domain, classes, labels, declaration.doc, place)
 
 
+def lengths_of(declaration: syntax.Declaration, field: Field, scope: Scope) -> Field | None:
+    """The input of the lengths of a field's examples, where its sentence says `lengths=true`."""
+    wanted, report = False, scope.report
+    for option in declaration.options:
+        if option.key != "lengths" or declaration.role != "input":
+            message = f"{declaration.role} has no option {option.key or 'without a name'}"
+            help = "its only option is lengths" if declaration.role == "input" else "take it away"
+            if option.key == "lengths":
+                help = f"say it of the input over the same steps: it holds for what {declaration.name} has of them too"
+            report.error("unknown-option", message, option.key_place or option.place, help)
+            continue
+        if not isinstance(option.value, syntax.Boolean):
+            report.error("bad-option", "lengths is true or false", option.value.place, "as in lengths=true")
+            continue
+        wanted = option.value.value
+        if wanted and not field.steps:
+            message = f"{field.name} has no steps, whose number could differ from example to example"
+            help = "a capital letter stands for a number of steps: f32[T, 8]"
+            report.error("bad-option", message, option.place, help)
+            wanted = False
+    if not wanted:
+        return None
+    name = f"{field.name}_lengths"
+    doc = f"how many steps of {field.name} count; what follows them is padding"
+    return Field(name, "input", "length", (), LENGTH, None, None, doc, field.place, field.steps)
+
+
 def _check_kind(node: TypeNode, role: str, report: Report) -> None:
     kind = KINDS.get(node.kind)
-    if node.kind in LATER_KINDS:
-        message = f"this version of netc has no type {node.kind}"
-        report.error("not-yet", message, node.place, f"there are {listed(KINDS)}")
-    elif kind is None:
-        help = type_here(node.kind) or did_you_mean(node.kind, KINDS) or f"there are {listed(KINDS)}"
+    written = [name for name, kind in KINDS.items() if kind.roles]
+    if kind is None or not kind.roles:
+        help = type_here(node.kind) or did_you_mean(node.kind, written) or f"there are {listed(written)}"
         report.error("unknown-type", f"{node.kind} is not a type", node.place, help)
     elif role == "noise" and role not in kind.roles:
         help = f"write normal{'[4]' if node.shape is None else ''}, or declare an input"
@@ -62,13 +80,22 @@ def _check_kind(node: TypeNode, role: str, report: Report) -> None:
         report.error("bad-type", f"{node.kind} takes no domain in parentheses", node.place, help)
 
 
+def _check_noise(node: TypeNode, role: str, scope: Scope) -> None:
+    """Noise has sizes that are known, since it is drawn before the data are looked at."""
+    for expr in node.shape or () if role == "noise" else ():
+        if isinstance(expr, Name) and expr.id not in scope.constants and expr.id[0].isupper():
+            message = f"{expr.id} is known only at run time, and noise has a known size"
+            help = "as in normal[64]; repeat_like gives it at each step of a value"
+            scope.report.error("bad-type", message, expr.place, help)
+
+
 def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] | None]:
     fail, kind = scope.report.error, node.kind
     help = f'write {kind}(10), or {kind}("red", "green")'
     if not node.domain:
-        what = "classes" if kind == "class" else "categories"
+        what = {"class": "classes", "token": "symbols"}.get(kind, "categories")
         if node.shape:
-            help = f"their number stands in parentheses: {kind}(10)"
+            help = f"their number stands in parentheses: {kind}(10){'[T]' if kind == 'token' else ''}"
         fail("bad-type", f"{kind} needs the number of {what} or their labels", node.place, help)
         return None, None
     if all(isinstance(e, Text) for e in node.domain):
@@ -90,32 +117,27 @@ def _classes(node: TypeNode, scope: Scope) -> tuple[int | None, tuple[str, ...] 
 
 def _shape(node: TypeNode, kind: FieldKind, scope: Scope) -> Shape:
     dims = _sizes(node, scope) if node.shape is not None else (1,)
-    if math.prod(dims) > LARGEST_EXAMPLE or len(dims) > MOST_AXES:
+    if count(dims) > LARGEST_EXAMPLE or len(dims) > MOST_AXES:
         message = f"an example holds at most {LARGEST_EXAMPLE:,} numbers in at most {MOST_AXES} axes"
         scope.report.error("too-large", message, node.place, "make its sizes smaller")
         return (1,)
-    if kind.single and node.shape and not node.domain:
+    if kind.named and node.shape and not node.domain:
         return ()  # which lacks its classes, and has told so
-    if kind.single and node.shape:
-        message = "this version of netc has one label an example"
-        scope.report.error("not-yet", message, node.place, f"write {node.kind}(...) without brackets")
-        return ()
-    if dims and dims[-1] < kind.least:
+    if dims and not kind.named and isinstance(dims[-1], str):
+        dims = (*dims, 1)  # one number a step
+    if dims and isinstance(dims[-1], int) and dims[-1] < kind.least:
         message = f"{node.kind} needs at least {kind.least} numbers along its last axis"
         scope.report.error("bad-type", message, node.place, f"as in {node.kind}[5]")
     # One id an example is a number and not a list of one.
     return () if kind.named and dims == (1,) else dims or (1,)
 
 
-def _sizes(node: TypeNode, scope: Scope) -> tuple[int, ...]:
-    dims: list[int] = []
+def _sizes(node: TypeNode, scope: Scope) -> Shape:
+    dims: list[Dim] = []
     first = next(iter(node.shape or ()), None)
     for expr in node.shape or ():
         if isinstance(expr, Name) and expr.id not in scope.constants and expr.id[0].isupper():
-            message = f"this version of netc has no dimensions that are known only at run time, such as {expr.id}"
-            batch = expr is first and expr.id in BATCHES
-            help = "take it away: the batch axis is never written" if batch else "write a number, or the name of a let"
-            scope.report.error("not-yet", message, expr.place, help)
+            dims += _named(expr, dims, scope)
             continue
         try:
             value = scope.number(expr)
@@ -128,3 +150,20 @@ def _sizes(node: TypeNode, scope: Scope) -> tuple[int, ...]:
         else:
             dims.append(value)
     return tuple(dims)
+
+
+def _named(expr: Name, before: list[Dim], scope: Scope) -> list[Dim]:
+    """A dimension that is known only at run time; such ones come first, each once."""
+    why = help = ""
+    if expr.id == BATCH:
+        why, help = f"{BATCH} is the number of examples, which a spec never writes", "call the steps T"
+    elif expr.id in before:
+        why, help = f"{expr.id} stands twice", "two lengths have two names"
+    elif any(isinstance(d, int) for d in before):
+        why, help = f"{expr.id} is known only at run time, and such a dimension comes first", "as in f32[T, 8]"
+    elif len(before) == MOST_STEPS:
+        why, help = f"at most {MOST_STEPS} dimensions are known only at run time", "as in token(5000)[S, T]"
+    if why:
+        scope.report.error("bad-type", why, expr.place, help)
+        return []
+    return [expr.id]

@@ -152,11 +152,11 @@ class Evaluator:
     def _product(self, expr: Binary, x: Value, y: Value) -> Tensor:
         """A row of features times a matrix of weights."""
         left, right = shape_of(x), shape_of(y)
-        row = isinstance(x, Tensor) and len(x.shape) == 2
+        row = isinstance(x, Tensor) and len(x.shape) >= 2 and batched(x.shape)
         if not row or not isinstance(y, Tensor) or len(y.shape) != 2 or batched(y.shape):
             message = f"@ joins a row of features and a matrix of weights, but here {left} and {right}"
             raise self.fail("shape-mismatch", message, expr.place, "as in: in @ W, with weight W: [in.features, units]")
-        if cast(Tensor, x).shape[1] != y.shape[0]:
+        if cast(Tensor, x).shape[-1] != y.shape[0]:
             message = f"{left} @ {right}: the row has another size than the matrix has rows"
             raise self.fail("shape-mismatch", message, expr.place, "give the matrix as many rows: [in.features, ...]")
         return self.raw(expr, "matmul", [x, y])

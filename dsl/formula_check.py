@@ -38,6 +38,10 @@ from .words import WORDS, Word
 MOST_CYCLES = 10
 
 
+# Kinds whose bodies give a value and have weights, and those that keep a state.
+VALUED, KEEPING = ("layer", "cell"), ("updater", "cell")
+
+
 def check_all(definitions: Iterable[Defined]) -> set[int]:
     """Check each definition; return the ids of those that cannot be evaluated."""
     definitions = list(definitions)
@@ -246,7 +250,7 @@ class Check:
     def _body(self) -> None:
         definition = self.definition
         returns = self._sentences(definition.body)
-        if definition.kind == "layer" and not returns:
+        if definition.kind in VALUED and not returns:
             message = f"{definition.name} can end without return, and would have no value"
             self.error("bad-definition", message, definition.name_place, "end it with return and the layer's value")
         if definition.kind == "updater" and "w" not in self.assigned:
@@ -287,8 +291,8 @@ class Check:
         return False
 
     def _assign(self, sentence: Assign) -> None:
-        name, updates = sentence.name, self.definition.kind == "updater"
-        if updates and (name == "w" or name in self.states):
+        name, updates = sentence.name, self.definition.kind in KEEPING
+        if updates and (name in self.states or (name == "w" and self.definition.kind == "updater")):
             self.assigned.add(name)
         elif self._is_free(name, sentence.name_place):
             self.locals.setdefault(name, sentence.name_place)
@@ -308,7 +312,7 @@ class Check:
     def _weight(self, sentence: Weight) -> None:
         for expr in sentence.shape:
             self.visit(expr)
-        if self.definition.kind != "layer":
+        if self.definition.kind not in VALUED:
             message = f"{a_kind(self.definition.kind)} has no weights of its own"
             self.error("bad-definition", message, sentence.place, "what it keeps between steps is a state")
         for option in sentence.options:
@@ -335,19 +339,30 @@ class Check:
             self._named(cast(Expr, inner))
 
     def _state(self, sentence: State) -> None:
-        if self.definition.kind != "updater":
-            message = f"this version of netc has no state in {a_kind(self.definition.kind)}"
-            self.error("not-yet", message, sentence.place, "a weight with frozen=true keeps its first value")
+        value = sentence.value
+        if self.definition.kind not in KEEPING:
+            message = f"{a_kind(self.definition.kind)} keeps nothing from step to step"
+            self.error("bad-definition", message, sentence.place, "write def cell for a layer that goes over the steps")
             self.assigned.add(sentence.name)
-        if not (isinstance(sentence.value, Name) and sentence.value.id in FIRSTS):
-            self.visit(sentence.value)
+        elif self.definition.kind == "cell":
+            self._first(value)
+        elif not (isinstance(value, Name) and value.id in FIRSTS):
+            self.visit(value)
         if self._is_free(sentence.name, sentence.name_place):
             self.states[sentence.name] = sentence.name_place
             self.known.add(sentence.name)
 
+    def _first(self, value: Expr) -> None:
+        """The state of a cell begins with so many zeros or ones."""
+        if isinstance(value, Call) and value.word in FIRSTS and len(value.arguments) == 1:
+            self.visit(value.arguments[0].value)
+            return
+        message = "the state of a cell begins with so many zeros or ones"
+        self.error("bad-definition", message, value.place, "as in: state h = zeros(units)")
+
     def _return(self, sentence: Return) -> bool:
         self.visit(sentence.value)
-        if self.definition.kind != "layer":
+        if self.definition.kind not in VALUED:
             message = f"{a_kind(self.definition.kind)} returns nothing: it assigns w"
             self.error("bad-definition", message, sentence.place, "write w = ...")
         return True

@@ -32,6 +32,8 @@ class Value:
     hint: str = ""
     gradient_of: Value | None = None
     channels: bool | None = None
+    # The memory cells beside the states of a recurrent layer.
+    cells: Value | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +87,7 @@ def define(
     name: str,
     type: Callable[..., Type | tuple[Type, ...]],
     *,
-    grad: Callable[[Backward, Tensor], Iterable[Tensor | None]]
-    | Callable[[Backward, Tensor, Tensor | None], Iterable[Tensor | None]]
-    | Callable[[Backward, Tensor, Tensor | None, Tensor | None, Tensor | None], Iterable[Tensor | None]]
-    | None = None,
+    grad: Callable[..., Iterable[Tensor | None]] | None = None,
     **facts: Any,
 ) -> Op:
     """Register a primitive; `facts` are the other fields of Op."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .types import BINARY, PIXEL, POSITIVE, PROBABILITIES, REAL, UNIT, WHOLE, Domain
+from .types import BINARY, LENGTH, PIXEL, POSITIVE, PROBABILITIES, REAL, UNIT, WHOLE, Domain
 
 BOTH = ("input", "target")
 
@@ -15,8 +15,8 @@ class FieldKind:
     """What a kind says of a field.
 
     `dtype` is that of the artifacts' arrays, `roles` say where the kind may stand and `instead` what is written
-    elsewhere. A kind that is `named` has its classes or their labels in parentheses, and its values are ids; one that
-    is `single` has no brackets. The last axis holds at least `least` values. `about` says what the values are.
+    elsewhere; one without roles is not written. A kind that is `named` has its classes or their labels in parentheses,
+    and its values are ids. The last axis holds at least `least` values. `about` says what the values are.
     """
 
     domain: Domain
@@ -25,7 +25,6 @@ class FieldKind:
     roles: tuple[str, ...] = BOTH
     instead: str = ""
     named: bool = False
-    single: bool = False
     least: int = 1
 
     def of(self, classes: int | None) -> Domain:
@@ -42,7 +41,6 @@ KINDS: Mapping[str, FieldKind] = {
         ("target",),
         "an input of classes is a category: category(3)",
         named=True,
-        single=True,
     ),
     "binary": FieldKind(BINARY, "0 or 1"),
     "simplex": FieldKind(PROBABILITIES, "shares that sum to 1 along the last axis", least=2),
@@ -65,6 +63,15 @@ KINDS: Mapping[str, FieldKind] = {
         "a target of classes is a class: class(3)",
         named=True,
     ),
+    "token": FieldKind(
+        BINARY,
+        "a symbol of an alphabet, or its id, which counts from 0",
+        "i64",
+        ("input",),
+        "a target of symbols is a class: class(65)[T]",
+        named=True,
+    ),
+    "length": FieldKind(LENGTH, "how many steps of an example count, the rest being padding", "i64", ()),
     "normal": FieldKind(
         REAL,
         "standard normal numbers, drawn anew at each step",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .arrays import Arrays, Use
@@ -19,7 +20,7 @@ from .syntax import Argument, Link, Name
 from .types import count, pieces
 from .universal import UNIVERSAL, idle
 from .unknown import unknown_name
-from .words import Scheduled, Word, WordError
+from .words import Inner, Scheduled, Word, WordError
 
 
 class Layers(Arrays):
@@ -47,7 +48,9 @@ class Layers(Arrays):
     def _link(self, word: Word, link: Link, section: Section, x: Tensor, name: str | None) -> Tensor | None:
         self.builder.section, self.builder.origin = section, (*section.uses, link.place)
         try:
+            word, link, prefixes = self._inner(word, link)
             operands, options = self._arguments(word, link)
+            wrapped = [(prefix, self._own(prefix, own), inner) for prefix, own, inner in prefixes]
         except NotConstantError:
             return None
         self.word, self.use = word.name, Use(link, section, options)
@@ -55,7 +58,7 @@ class Layers(Arrays):
             own = {key: self._timely(word, key, options[key]) for key in word.options}
             self._check_ids(word, [x, *operands])
             self._check_pieces(word, [x, *operands])
-            result = word.function(x, *operands, **own)
+            result = self._run(wrapped, x, lambda value: word.function(value, *operands, **own))
             self.kept.given(result.value)
             self._check_size(word, result)
         except WordError as error:
@@ -72,16 +75,64 @@ class Layers(Arrays):
         self.sections[-1] = (section, result)
         return result
 
+    def _inner(self, word: Word, link: Link) -> tuple[Word, Link, list[tuple[Word, Link, Word]]]:
+        """The word that is run behind any prefixes, with what is not theirs; and these, each with what it is before."""
+        prefixes: list[tuple[Word, Link, Word]] = []
+        while word.prefix:
+            first, *rest = link.arguments or (None,)
+            inner = first.value if first and not first.key else None
+            found = self.spec.scope.find("layer", inner.id) if isinstance(inner, Name) else None
+            if found is None or found.joins:
+                message, place = f"{word.name} takes a layer", first.place if first else link.place
+                raise self.spec.scope.fail("bad-option", message, place, f"as in: {word.example}")
+            assert inner is not None
+            prefixes.append((word, link, found))
+            own = tuple(a for a in rest if a.key not in word.options)
+            word, link = found, Link(link.place, found.name, own, inner.place)
+        return word, link, prefixes
+
+    def _own(self, prefix: Word, link: Link) -> dict[str, Any]:
+        """The options of a prefix."""
+        own = [a for a in link.arguments if a.key in prefix.options]
+        return bind(prefix.name, prefix.options, own, link.place, self.frame.scope, {}, prefix.example)
+
+    def _run(
+        self, prefixes: list[tuple[Word, dict[str, Any], Word]], x: Tensor, run: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The value of a layer, run as its prefixes say."""
+        if not prefixes:
+            return run(x)
+        (prefix, options, word), *rest = prefixes
+
+        def marked(x: Tensor, mark: str) -> Tensor:
+            self.mark, before = self.mark + mark, self.mark
+            result = self._run(rest, x, run)
+            self.mark = before
+            return result
+
+        return prefix.function(x, Inner(word, marked), **options)
+
     def _arguments(self, word: Word, link: Link) -> tuple[list[Tensor], dict[str, Any]]:
         operands: list[Tensor] = []
+        values: dict[str, Tensor | None] = {}
         rest: list[Argument] = []
         failed = False
         for argument in link.arguments:
             named = argument.key is None and word.takes_another(len(operands))
+            named = named and (word.joins or isinstance(argument.value, Name))
             if named and not isinstance(argument.value, Name):
                 message = f"{word.name} takes the names of values"
                 self.report.error("bad-option", message, argument.place, f"as in: {word.name} a, where a = ...")
                 failed = True
+            elif argument.key in word.options and word.options[argument.key].kind.form == "value":
+                if isinstance(argument.value, Name):
+                    values[argument.key] = self.value(argument.value.id, argument.value.place)
+                    failed |= values[argument.key] is None
+                else:
+                    message = f"{argument.key} takes the name of a value"
+                    help = f"as in: {argument.key}=a, where a = ..."
+                    self.report.error("bad-option", message, argument.value.place, help)
+                    failed = True
             elif named and isinstance(argument.value, Name):
                 value = self.value(argument.value.id, argument.place)
                 failed |= value is None
@@ -89,7 +140,7 @@ class Layers(Arrays):
                     operands.append(value)
             else:
                 rest.append(argument)
-        if word.operands and not operands and not failed:
+        if word.joins and not operands and not failed:
             message = f"{word.name} needs the name of a value"
             self.report.error("missing-option", message, link.place, f"as in: {word.name} a, where a = ...")
             failed = True
@@ -98,7 +149,7 @@ class Layers(Arrays):
         options = bind(word.name, word.options, rest, link.place, self.frame.scope, keyed, word.example, beside)
         if failed:
             raise NotConstantError
-        return operands, options
+        return operands, options | values
 
     def _timely(self, word: Word, key: str, value: Any) -> Any:
         """An option, or the value of the schedule that stands for it, which only training has."""

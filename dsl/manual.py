@@ -182,7 +182,8 @@ def _joined(text: str) -> str:
 
 def _signature(kind: str, name: str, operands: Iterable[str], options: Iterable[Row]) -> str:
     """How the word is written: what it needs in capitals, what it may be given with its default."""
-    words = [f"[{o[1:].upper()} ...]" if o.startswith("*") else o.upper() for o in operands]
+    several = {"*": " ...", "?": ""}
+    words = [f"[{o[1:].upper()}{several[o[0]]}]" if o[0] in several else o.upper() for o in operands]
     for row in options:
         optional = f"{row.name}={row.default}" if row.default else f"[{row.name}=]"
         words.append(row.name.upper() if row.required else optional)

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from .evaluate import evaluate
+from .courses import Course, Setting
 from .ir import Program
 from .kinds import KINDS
 from .plateau import Plateau
@@ -31,6 +29,13 @@ class Field:
     labels: tuple[str, ...] | None
     doc: str
     place: Place
+    # The dimension whose size for each example it tells.
+    counts: str = ""
+
+    @property
+    def steps(self) -> str:
+        """Its first dimension, where that is known only at run time; otherwise nothing."""
+        return self.shape[0] if self.shape and isinstance(self.shape[0], str) else ""
 
     @property
     def type(self) -> Type:
@@ -87,6 +92,8 @@ class StateInfo:
     section: Section | None = None
     place: Place | None = None
     parts: tuple[str, ...] = ()
+    # Whether it is what a window of a series leaves to the next one, of each of the streams that are trained together.
+    carried: bool = False
 
     @property
     def of_data(self) -> bool:
@@ -142,40 +149,6 @@ class Output:
     target: Field | None
     doc: str = ""
     threshold: Threshold | None = None
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A named number of an updater, a layer or a schedule, or a list of them, as the trainer's settings show it."""
-
-    name: str
-    number: float | tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Course:
-    """How a setting goes with time: its program gives the `value` from `step` and `epoch`, of which `per` counts.
-
-    One that watches the loss gives it from its `drops` too, which the rule of its `plateau` counts.
-    """
-
-    label: str
-    text: str
-    per: str
-    program: Program
-    plateau: Plateau | None = None
-
-    @property
-    def name(self) -> str:
-        """What the setting is called outside of the page."""
-        return self.label.lower()
-
-    def at(self, steps: Any, epochs: Any) -> Any:
-        """The values at arrays of moments; what watches the loss is taken to have one that never improves."""
-        moments = {"step": np.asarray(steps, float), "epoch": np.asarray(epochs, float)}
-        moments |= {"drops": self.plateau.falls(epochs)} if self.plateau else {}
-        found = evaluate(self.program, moments)["value"]
-        return np.broadcast_to(found, np.shape(steps))
 
 
 @dataclass(frozen=True)
@@ -312,6 +285,11 @@ class Net:
     layer_courses: tuple[Course, ...] = ()
 
     @property
+    def streams(self) -> bool:
+        """Whether a window goes on from what the one before it left, so that a batch is a step of parallel streams."""
+        return any(state.carried for state in self.states.values())
+
+    @property
     def trains(self) -> bool:
         """Whether the artifacts train it."""
         return bool(self.losses)
@@ -320,6 +298,12 @@ class Net:
     def fields(self) -> tuple[Field, ...]:
         """What an example of the data holds: inputs, then targets."""
         return self.inputs + self.targets
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The dimensions that are known only at run time, in the order of the text."""
+        fields = (*self.inputs, *self.targets)
+        return tuple(dict.fromkeys(d for f in fields for d in f.shape if isinstance(d, str)))
 
     @property
     def given(self) -> tuple[Field, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .context import Context, Law, Learn, net, within
 from .ir import Tensor
 from .types import Shape
-from .words import Context, Initializer, Law, Learn, WordError, net, within
+from .words import Initializer, WordError
 
 
 class Nowhere(Context):
@@ -36,6 +37,21 @@ class Nowhere(Context):
     def learned(self, x: Tensor, defaults: dict[str, float], shape: Shape, learn: Learn) -> list[Tensor]:
         """There are no statistics."""
         raise self._no("learns from the data")
+
+    def lengths(self, x: Tensor) -> Tensor | None:
+        """Nothing is known of lengths."""
+        return None
+
+    def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
+        """Nothing is carried on."""
+        return None
+
+    def leave(self, name: str, states: Tensor) -> None:
+        """Nothing is carried on."""
+
+    def mask(self, x: Tensor) -> Tensor | None:
+        """Nothing is known of lengths."""
+        return None
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Nothing can be drawn."""

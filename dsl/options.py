@@ -192,6 +192,11 @@ def _identifier(use: Use) -> str:
     return use.expr.id
 
 
+def _value(use: Use) -> Any:
+    """A value of the net has been found before; what comes here is no name, or was not given by its key."""
+    raise use.fail(help=f"as in: {use.option.name}=a, where a = ...")
+
+
 def _choice(use: Use) -> str:
     """One of the words that the description lists."""
     if not isinstance(use.expr, Name) or use.expr.id not in re.split(", | or ", use.option.kind.description):
@@ -270,6 +275,7 @@ FORMS: dict[str, Callable[[Use], Any]] = {
     "window": window,
     "pads": pads,
     "init": _init,
+    "value": _value,
     "constant": Use.constant,
 }
 # Options that every schedule takes by name, unless it has one of the same name.

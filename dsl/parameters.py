@@ -21,12 +21,13 @@ VALUES["metric"] = VALUES["loss"]
 # Names that mean something in the formulas of a kind, and what they are.
 MEANINGS: dict[str, dict[str, str]] = {
     "layer": {"in": "the input of the layer"},
+    "cell": {"in": "what a step is given"},
     "init": {"fan_in": "the weight's number of inputs", "fan_out": "the weight's number of outputs"},
     "schedule": {"t": "the time", "epoch": "the epoch, with fractions", "step": "the number of the step"},
     "updater": {"w": "the weight", "g": "its gradient", "t": "the number of the step", "epoch": "the epoch"},
 }
 # Options that every use of a kind takes, so that no parameter may have their name.
-COMMON = {"layer": tuple(UNIVERSAL)}
+COMMON = {"layer": tuple(UNIVERSAL), "cell": tuple(UNIVERSAL)}
 
 NUMBER = Kind("number", "a number")
 EITHER = Kind("scalar", "a number, or true or false")
@@ -107,7 +108,7 @@ def _option(definition: Definition, parameter: Parameter, scope: Scope) -> Optio
     kind = SETTINGS.get(definition.kind, EITHER if default is None else NUMBER)
     if default is None:
         return Option(parameter.name, kind, None, required=True)
-    if isinstance(default, Name | Call) and definition.kind == "layer":
+    if isinstance(default, Name | Call) and definition.kind in ("layer", "cell"):
         name = default.id if isinstance(default, Name) else default.word
         kind = INIT if name not in scope.constants and scope.find("init", name) else kind
     constant = scope.constants.get(default.id) if isinstance(default, Name) else None

@@ -23,6 +23,7 @@ def sloped(program: Program) -> set[Value]:
     reached = set(program.results.values())
     for equation in reversed(program.equations):
         op = equation.op
-        if reached.intersection(equation.results) and (op.grad not in (None, flat) or op.body is not None):
+        sloping = op.grad not in (None, flat) or op.body or "loop" in equation.attrs
+        if sloping and reached.intersection(equation.results):
             reached.update(equation.args)
     return reached

@@ -13,10 +13,11 @@ from .data_sentence import data_of
 from .declared import Names, a_kind
 from .definitions import Definitions, collect, where
 from .diagnostics import Report, did_you_mean, listed
-from .field_sentence import field_of
+from .field_sentence import field_of, lengths_of
 from .libraries import Library, read_libraries
 from .net import Field
 from .scope import Scope
+from .series import check_series, over_time
 from .source import Place
 from .syntax import Chain, Expr, Tree
 from .train_sentence import train_of
@@ -25,9 +26,6 @@ from .user_words import define
 ARTIFACTS = ("numpy", "inference", "step")
 
 VALUE_HELP = "use it in a chain, in the loss or as an output, or take it away"
-
-# Kinds of definition without machinery.
-LATER_DEFINITIONS = ("cell",)
 
 
 @dataclass
@@ -74,6 +72,14 @@ class Spec:
         return tuple(f for f in self.fields.values() if f.role == role)
 
     @property
+    def carries(self) -> bool:
+        """Whether a window of a series goes on from what the one before it left: where each follows on the other."""
+        window, batch = self.train["window"], self.train["batch"]
+        stride = (self.data or {}).get("stride")
+        steps = all(over_time(target, window) for target in self.of("target"))
+        return bool(window and batch) and steps and stride in (None, window)
+
+    @property
     def targets(self) -> tuple[Field, ...]:
         """The targets that predictions are compared with; one that holds weights of examples is none of them."""
         return tuple(f for f in self.of("target") if f.name != self.train["sample_weight"])
@@ -84,10 +90,6 @@ def resolve(
 ) -> Spec:
     """Sort the sentences and resolve what they declare; faults go to the report."""
     libraries = read_libraries(tree, whole.source, folder, report)
-    later(tree, report)
-    for library in libraries:
-        with report.used(*library.uses):
-            later(library.tree, report)
     by: dict[type[syntax.Sentence], list[Any]] = {}
     for sentence in tree.sentences:
         by.setdefault(type(sentence), []).append(sentence)
@@ -104,6 +106,9 @@ def resolve(
         if names.declare(declaration.name, declaration.name_place):
             before = len(report.diagnostics)
             fields[declaration.name] = field_of(declaration, scope)
+            lengths = lengths_of(declaration, fields[declaration.name], scope)
+            if lengths and names.declare(lengths.name, declaration.name_place):
+                fields[lengths.name] = lengths
             if len(report.diagnostics) > before:
                 faulty.add(declaration.name)
     data = single(by.get(syntax.Data, []), "data", report)
@@ -123,7 +128,7 @@ def resolve(
         thresholds=by.get(syntax.Threshold, []),
         train=train_of(train, scope),
         train_places={o.key: o.place for o in train.options if o.key} if train else {},
-        data=data_of(data, {n: f for n, f in fields.items() if f.role != "noise"}, report) if data else None,
+        data=data_of(data, {n: f for n, f in fields.items() if f.role != "noise"}, scope) if data else None,
         wanted=_targets(single(by.get(syntax.Targets, []), "targets", report), bool(losses), report),
         places=names.places,
         faulty=faulty,
@@ -137,6 +142,8 @@ def resolve(
             names.declare(chain.name, chain.name_place, renamed(chain.name))
     _name_losses(losses, names)
     _check_hidden(spec, report)
+    if not report.failed:
+        check_series(spec.train["window"], train, spec.data, data, spec.fields, report)
     return spec
 
 
@@ -210,14 +217,6 @@ def single(sentences: list[Any], word: str, report: Report) -> Any:
         message = f"{word} stands twice; the first is in line {sentences[0].place.line}"
         report.error("duplicate-sentence", message, extra.place, "keep one of them")
     return sentences[0] if sentences else None
-
-
-def later(tree: Tree, report: Report) -> None:
-    """Report every sentence whose machinery does not exist."""
-    for sentence in tree.sentences:
-        if isinstance(sentence, syntax.Definition) and sentence.kind in LATER_DEFINITIONS:
-            message = f"this version of netc has no def {sentence.kind} yet"
-            report.error("not-yet", message, sentence.place, "use the words that netc words lists")
 
 
 def _lets(

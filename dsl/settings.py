@@ -11,8 +11,8 @@ import numpy as np
 
 from . import ops
 from .constraints import CONSTRAINTS
+from .courses import Course, Setting
 from .ir import Builder, Tensor
-from .net import Course, Setting
 from .plateau import Plateau
 from .scope import Scope
 from .train_sentence import NORMALISATIONS
@@ -22,7 +22,7 @@ from .words import Clock, Hyperparameter, Kind, Listed, Option, Scheduled, WordE
 # Names that the page gives to other things.
 RESERVED = {
     *("NAME", "INPUTS", "TARGETS", "TRAINED", "LOSSES", "WHOLE", "SHARES"),
-    *("EPOCHS", "BATCH", "SEED", "VALIDATION", "EARLY_STOP"),
+    *("EPOCHS", "BATCH", "SEED", "VALIDATION", "OVERLAP", "EARLY_STOP"),
     *("CLASS_WEIGHT", "LR_SCALES", "WEIGHT_DECAYS", "PLATEAUS"),
     *(name.upper() for name in (*NORMALISATIONS, *CONSTRAINTS)),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .net import Setting, WeightInfo
+from .courses import Setting
+from .net import WeightInfo
 from .resolve import Spec
 from .settings import Labels
 from .source import Place

@@ -10,6 +10,7 @@ from typing import Any
 
 from .bodies import Body, chains, decided, links, mentioned, times
 from .constants import NotConstantError
+from .context import within
 from .declared import Names
 from .definitions import Defined
 from .frame import Frame, Level
@@ -27,7 +28,7 @@ from .titles import title
 from .types import pieces
 from .universal import UNIVERSAL
 from .unknown import unknown_word
-from .words import Word, within
+from .words import Word
 
 # How many links all bodies may come to, and how many of them may lie in one another: what a net is built in.
 MOST_LINKS = 10_000
@@ -196,13 +197,13 @@ class Lowering(Layers):
         """Where the value is at fault, what is wrong with an argument is told all the same."""
         with suppress(NotConstantError):
             if word is not None:
-                self._arguments(word, link)
+                self._arguments(*self._inner(word, link)[:2])
 
     def _implied(self, first: Link) -> Tensor | None:
         if self.frame.started:
             self.gone_on |= {self.frame.named} - {None}
             return self.frame.current
-        inputs, weight = self.spec.of("input"), self.spec.train["sample_weight"]
+        inputs, weight = [i for i in self.spec.of("input") if not i.counts], self.spec.train["sample_weight"]
         # An input that sample_weight names is at fault there, and no source.
         inputs = [i for i in inputs if i.name != weight] or inputs
         if len(inputs) == 1:

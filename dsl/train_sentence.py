@@ -14,6 +14,7 @@ from .words import Kind, Option
 WHOLE = Kind("whole", "a whole number of at least 1", 1)
 SEED = Kind("whole", "a whole number of at least 0", 0)
 SHARE = Kind("real", "a share from 0 to below 1", 0, 1, high_open=True)
+STEPS = Kind("whole", "a number of steps of at least 1", 1)
 PATIENCE = Kind("whole", "a number of epochs of at least 1", 1)
 BOUND = Kind("real", "a number above 0", 0, low_open=True)
 WEIGHTS = Kind("weights", "a list of a number above 0 for each class")
@@ -26,6 +27,7 @@ TRAIN = {
         Option("batch", WHOLE, 32, False, "the rows of one step; a solver takes all"),
         Option("seed", SEED, 1, False, "what every random number follows from"),
         Option("validation", SHARE, 0.0, False, "the rows that are held out of training"),
+        Option("window", STEPS, None, False, "the steps of each example that is cut out of a series"),
         Option("early_stop", PATIENCE, None, False, "ends after so many epochs without a lower validation loss"),
         Option("clip_norm", BOUND, None, False, "scales gradients down to this norm"),
         Option("clip_value", BOUND, None, False, "brings each element of a gradient between its negative and itself"),
@@ -39,7 +41,7 @@ TRAIN = {
 }
 # What is done with the gradients before l1 and l2 are added: one of these, or nothing.
 NORMALISATIONS = ("clip_norm", "clip_value", "renormalize")
-LATER_TRAIN = ("test", "window", "horizon")
+LATER_TRAIN = ("test",)
 
 
 def train_of(sentence: syntax.Train | None, scope: Scope) -> dict[str, Any]:

@@ -150,6 +150,7 @@ SIMPLEX = Domain(0.0, 1.0, simplex=-1)
 # What data hold, which reach the ends of the interval.
 PROBABILITIES = Domain(0.0, 1.0, False, False, simplex=-1)
 WHOLE = Domain(low=0.0, low_open=False, whole=True)
+LENGTH = Domain(1.0, low_open=False, whole=True)
 PIXEL = Domain(0.0, 255.0, False, False, whole=True)
 
 
@@ -205,15 +206,24 @@ def batch_of(pieces: int) -> Dim:
 
 
 def batched(shape: Shape) -> bool:
-    """Whether a value has something for each example, or for each piece of one."""
-    return bool(shape) and pieces(shape[0]) > 0
+    """Whether the first axis counts examples, or pieces of them, or the steps of all of them."""
+    return bool(shape) and isinstance(shape[0], str) and pieces(shape[0].split("*")[0]) > 0
+
+
+def rows(shape: Shape, last: int = 1) -> str:
+    """The name of the axis that all axes but the last ones make together: `N*T`."""
+    return "*".join(map(str, shape[: len(shape) - last]))
 
 
 def count(shape: Shape) -> int:
-    """The number of elements, a run-time dimension counting as one, and the pieces of an example each by itself."""
-    return math.prod(d if isinstance(d, int) else max(1, pieces(d)) for d in shape)
+    """The number of elements, a run-time dimension counting as one; `N*3` are rows of both, and `4N` four pieces."""
+    return math.prod(d if isinstance(d, int) else _known(d) for d in shape)
+
+
+def _known(name: str) -> int:
+    return math.prod(int(part) if part.isdigit() else max(1, pieces(part)) for part in name.split("*"))
 
 
 def show_shape(shape: Shape) -> str:
     """The shape as a spec writes it, without the batch axis."""
-    return f"[{', '.join(str(d) for d in shape if not pieces(d))}]"
+    return f"[{', '.join(d for d in map(str, shape) if d.split('*')[0] != BATCH)}]"

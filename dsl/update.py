@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .constants import NotConstantError
+from .courses import Course, Setting
 from .ir import Builder, Program, Tensor
-from .net import Course, Moment, Own, Setting, UpdaterInfo, WeightInfo
+from .net import Moment, Own, UpdaterInfo, WeightInfo
 from .options import bind, word_or_fail
 from .resolve import Spec
 from .scope import Scope

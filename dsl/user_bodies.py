@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from .context import net
 from .field_sentence import MOST_AXES
 from .formula import Evaluator, Value
 from .ir import Tensor
@@ -17,7 +18,7 @@ from .types import NON_NEGATIVE, REAL
 from .universal import OF_MOVING, UNIVERSAL
 from .vocabulary.fan_initializers import XAVIER
 from .vocabulary.initializers import ZEROS
-from .words import Hyperparameter, Init, Update, net
+from .words import Hyperparameter, Init, Update
 from .words import State as Kept
 
 

@@ -19,8 +19,10 @@ from .ops.losses import one_hot
 from .ops.random import fill
 from .parameters import options_of, values_of
 from .source import Place
-from .types import BATCH, batched, show_shape
+from .types import batched, show_shape
 from .user_bodies import LayerBody, UpdaterBody
+from .user_cells import CellBody
+from .vocabulary.recurrent import need_steps
 from .words import Clock, Fresh, State, Update, Word
 
 # A user's loss or metric compares whatever can be a target; it sees a class as whether each of them is it.
@@ -59,8 +61,11 @@ class UserWord:
         example = f"{definition.name}({', '.join(needed)})" if definition.kind in CALLED else ""
         example = example or " ".join([definition.name, *needed])
         targets = TARGETS if definition.kind in ("loss", "metric") else ()
-        word = Word(definition.kind, definition.name, function, example, targets=targets, table=options or {})
-        scope.words[definition.kind, definition.name] = word
+        # A cell is a layer that goes over the steps.
+        cell = definition.kind == "cell"
+        kind = "layer" if cell else definition.kind
+        word = Word(kind, definition.name, function, example, targets=targets, recurrent=cell, table=options or {})
+        scope.words[kind, definition.name] = word
 
     @property
     def place(self) -> Place:
@@ -108,7 +113,7 @@ def of_example(user: UserWord, ev: Evaluator, result: Value) -> Tensor:
 def per_example(user: UserWord, ev: Evaluator, result: Value) -> Tensor:
     """The result of a loss: one number an example."""
     result = _numbers(user, ev, result)
-    if isinstance(result, Tensor) and result.shape == (BATCH,):
+    if isinstance(result, Tensor) and len(result.shape) == 1 and batched(result.shape):
         return result
     if isinstance(result, Tensor) and seen(result.shape):
         message = f"gives {shape_of(result)} for each example, and a {user.defined.definition.kind} gives one number"
@@ -187,6 +192,12 @@ def _layer(user: UserWord, x: Tensor, **options: Any) -> Tensor:
         return of_example(user, ev, result)
 
 
+def _cell(user: UserWord, x: Tensor, **options: Any) -> Tensor:
+    need_steps(x, user.defined.definition.name)
+    with user.using(x.builder, dict(options)) as ev:
+        return CellBody(user.defined.definition, ev, x).run()
+
+
 def _updater(user: UserWord, w: Tensor, g: Tensor, state: State, clock: Clock, **options: Any) -> Update:
     names = {"w": w, "g": g, "t": clock.step, "epoch": clock.epoch, **options}
     with user.using(w.builder, names) as ev:
@@ -200,6 +211,7 @@ RUNNERS: dict[str, Callable[..., Any]] = {
     "init": _init,
     "schedule": _schedule,
     "layer": _layer,
+    "cell": _cell,
     "updater": _updater,
 }
 # Kinds whose uses stand in parentheses.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 from .ir import Builder, Tensor
 from .source import Place
@@ -33,6 +31,8 @@ class Init:
 
     text: str
     make: Callable[[Fresh], Tensor]
+    # The initializer whose values it changes.
+    of: Init | None = None
 
 
 class Hyperparameter(Tensor):
@@ -107,6 +107,8 @@ ScheduledAmount = Annotated[Number, Kind("scheduled", "a number of at least 0, o
 ScheduledPositive = Annotated[Number, Kind("scheduled", "a number above 0, or a schedule", 0, low_open=True)]
 ScheduledUnit = Annotated[Number, Kind("scheduled", "a number from 0 to below 1, or a schedule", 0, 1, high_open=True)]
 Initializer = Annotated[Init, Kind("init", "an initializer")]
+# The name of a value, or none.
+NamedValue = Annotated[Tensor | None, Kind("value", "the name of a value")]
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,14 @@ class Word:
     `prediction` is the domain that a loss or metric needs of the prediction, `class_prediction` what it needs instead
     where the target is classes, `targets` the kinds of target that it takes. `predicts` gives the shape that it needs
     of the prediction, from the usual one and the options, where that is another. `gives` is the name of its result on
-    the page. `ids` says that a layer takes the ids of a category, and nothing else, and `image` that it takes channels
-    with one to three axes behind them. A metric that `decides` looks at
-    decisions rather than probabilities; its `score`, of counts tp, fp, fn and tn, is what a threshold may be tuned by.
-    The `kernels` of a solver are the functions that its page is given, of which the last moves the weights. A schedule
-    that `watches` the loss is given for t how often it has fallen so far. A loss of `features` looks at any value of
-    one axis, which then is no prediction of its target; one that `keeps` arrays from step to step is given a Keeper.
+    the page. `ids` says that a layer takes the ids of a category, and nothing else, `image` that it takes channels with
+    one to three axes behind them, and `recurrent` that it goes over the steps one after the other; a `prefix` takes the
+    rest of its link, which is an inner layer. A metric that `decides` looks at decisions rather than probabilities; its
+    `score`, of counts tp, fp, fn and tn, is what a threshold may be tuned by. The `kernels` of a solver are the
+    functions that its page is given, of which the last moves the weights. A schedule that `watches` the loss is given
+    for t how often it has fallen so far. A loss of `features` looks at any value of one axis, which then is no
+    prediction of its target; one that `keeps` arrays from step to step is given a Keeper, and one that `aligns` whole
+    sequences, whose target has another number of steps, the lengths of the prediction.
     `example` is a use that compiles; tests run every word's.
     """
 
@@ -148,6 +152,9 @@ class Word:
     gives: str = ""
     ids: bool = False
     image: bool = False
+    recurrent: bool = False
+    aligns: bool = False
+    prefix: bool = False
     decides: bool = False
     score: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
     kernels: tuple[Callable[..., Any], ...] = ()
@@ -184,9 +191,18 @@ class Word:
 
     @cached_property
     def operands(self) -> tuple[str, ...]:
-        """The named values taken besides the current one; the last starts with `*` where any number may."""
-        tensors = [p for p, hint in self._parameters if hint is Tensor]
-        return tuple(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in tensors[1:])
+        """The named values taken besides the current one; the last starts with `*` where any number may.
+
+        One that may be left out starts with `?`.
+        """
+        tensors = [(p, hint) for p, hint in self._parameters if hint in (Tensor, Tensor | None)]
+        marks = ["*" if p.kind is p.VAR_POSITIONAL else "" if hint is Tensor else "?" for p, hint in tensors]
+        return tuple(mark + p.name for mark, (p, _) in zip(marks, tensors, strict=True))[1:]
+
+    @property
+    def joins(self) -> bool:
+        """Whether it needs the name of a value."""
+        return bool(self.operands) and not self.operands[0].startswith("?")
 
     def takes_another(self, count: int) -> bool:
         """Whether one more value can be named after so many."""
@@ -257,6 +273,18 @@ solver = _decorator("solver")
 # What a word's function may ask of the net under construction ---------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Inner:
+    """The layer that a prefix word was given; its weights get the mark behind their letter."""
+
+    word: Word
+    run: Callable[[Tensor, str], Tensor]
+
+    def __call__(self, x: Tensor, mark: str = "") -> Tensor:
+        """The layer's value for x."""
+        return self.run(x, mark)
+
+
 class WordError(Exception):
     """A word that cannot be used as it is; the place is that of its use."""
 
@@ -298,78 +326,3 @@ class Scheduled:
     place: Place = field(compare=False)
     per: str
     warmup: float
-
-
-Law = Literal["uniform", "normal"]
-Learn = Callable[[Tensor], dict[str, Tensor]]
-
-
-class Keeper(Protocol):
-    """What keeps arrays from step to step of training, for a layer or for a loss."""
-
-    @property
-    def learning(self) -> bool:
-        """Whether it learns: in training, and unless its layer is frozen."""
-        ...
-
-    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
-        """Arrays that the layer or loss keeps, by name, and what fills them at first."""
-        ...
-
-    def move(self, after: Mapping[str, Tensor]) -> None:
-        """Let a step of training leave other values of such arrays."""
-        ...
-
-
-class Context(Keeper, Protocol):
-    """The net that a layer is being added to; `word` is the one that runs, `previous` the one before it."""
-
-    word: str
-    previous: str
-
-    @property
-    def training(self) -> bool:
-        """Whether words that act in training alone, such as dropout, act."""
-        ...
-
-    def weight(
-        self,
-        name: str,
-        shape: Shape,
-        init: Initializer,
-        fans: tuple[int, int] | None,
-        own: Mapping[str, Any] | None = None,
-    ) -> Tensor:
-        """A weight of the current layer; `own` are options that it has in the place of the layer's."""
-        ...
-
-    def learned(self, x: Tensor, defaults: dict[str, float], shape: Shape, learn: Learn) -> list[Tensor]:
-        """Statistics of a shape that are learned from the training rows of x."""
-        ...
-
-    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
-        """Random numbers of a shape, fresh at each step of training: uniform in [0, 1), or standard normal."""
-        ...
-
-
-_context: ContextVar[Context] = ContextVar("context")
-
-
-@contextmanager
-def within(context: Context) -> Generator[None]:
-    """Run words within a net."""
-    token = _context.set(context)
-    try:
-        yield
-    finally:
-        _context.reset(token)
-
-
-def net(default: Context | None = None) -> Context:
-    """The net under construction, or a default where there is none."""
-    return _context.get() if default is None else _context.get(default)
-
-
-def weight(name: str, shape: Shape, init: Initializer, fans: tuple[int, int] | None = None) -> Tensor:
-    """A trained weight of the current layer; `fans` are its numbers of inputs and outputs, by default its two axes."""
-    return net().weight(name, shape, init, fans)

@@ -4,6 +4,7 @@ from .checkpoint import prepare_folder
 from .data import Examples, examples_of, read
 from .engines import Engine, NumpyEngine, OnnxEngine
 from .errors import CODES, Fault, Interrupted
+from .generate import forecast, write_on
 from .history import Record
 from .metadata import Field, Metadata, Output
 from .module import Trainer, load_trainer, trainer_of
@@ -31,6 +32,7 @@ __all__ = [
     "Start",
     "Trainer",
     "examples_of",
+    "forecast",
     "load_trainer",
     "load_weights",
     "prepare_folder",
@@ -38,4 +40,5 @@ __all__ = [
     "save_weights",
     "train",
     "trainer_of",
+    "write_on",
 ]

@@ -12,18 +12,29 @@ from .metadata import Field
 Bind = Mapping[str, Mapping[str, Any]]
 
 
-def bind_columns(table: Table, inputs: Sequence[Field], targets: Sequence[Field], bind: Bind) -> dict[str, list[int]]:
+def bind_columns(
+    table: Table,
+    inputs: Sequence[Field],
+    targets: Sequence[Field],
+    bind: Bind,
+    ahead: bool | None = None,
+    group: str | int | None = None,
+) -> dict[str, list[int]]:
     """The columns, counting from 0, of every field.
 
     A field that `bind` deals takes those columns; one whose name is a column's takes it. Of what is left: a single
-    field takes the columns that are left; a single input and a single target take the rest and the last column.
+    field takes the columns that are left; a single input and a single target take the rest and the last column. Where
+    the rows are steps, targets that lie `ahead` may have columns that are an input's too; the column `group` is none's.
     """
     fields = [*inputs, *targets]
     dealt = {f.name: _by_hand(table, f, bind[f.name]) for f in fields if f.name in bind}
     dealt |= {f.name: [_named(table, f.name)] for f in fields if f.name not in dealt and f.name in (table.names or ())}
     _check_widths(table, fields, dealt)
-    _check_overlap(table, dealt)
+    help = None if ahead is None else "horizon=1 makes a target the next step, which may be an input's column"
+    for own in (inputs, targets) if ahead else (fields,):
+        _check_overlap(table, {f.name: dealt[f.name] for f in own if f.name in dealt}, help)
     taken = {column for columns in dealt.values() for column in columns}
+    taken |= {column_of(table, "id", group)} if group is not None else set()
     rest = [column for column in range(table.width) if column not in taken]
     left = [f for f in fields if f.name not in dealt]
     target = left[-1] if len(left) == 2 and left[0] in inputs and left[1] in targets and rest else None
@@ -52,33 +63,34 @@ def bound_names(bind: Bind) -> set[str]:
 
 def _by_hand(table: Table, field: Field, how: Mapping[str, Any]) -> list[int]:
     if "columns" in how:
-        return [_index(table, field, c) for c in cast("Sequence[Any]", how["columns"])]
+        return [column_of(table, field.name, c) for c in cast("Sequence[Any]", how["columns"])]
     if "span" in how:
-        first, last = (_index(table, field, c) for c in cast("Sequence[Any]", how["span"]))
+        first, last = (column_of(table, field.name, c) for c in cast("Sequence[Any]", how["span"]))
         if last < first:
             message = f"{field.name}: the span ends at {_name(table, last)} before it begins at {_name(table, first)}"
             raise Fault("data-binding", message, str(table.path))
         return list(range(first, last + 1))
     if "column" in how:
-        return [_index(table, field, how["column"])]
+        return [column_of(table, field.name, how["column"])]
     raise Fault("data-binding", f"{field.name}: {dict(how)} names no column", str(table.path))
 
 
-def _index(table: Table, field: Field, column: object) -> int:
+def column_of(table: Table, whose: str, column: object) -> int:
+    """A column by its name or its number; `whose` it is stands before what is wrong with it."""
     if isinstance(column, str):
-        return _named(table, column, field)
+        return _named(table, column, whose)
     if type(column) is int and 1 <= column <= table.width:
         return column - 1
-    message = f"{field.name}: there is no column {column}; they go from 1 to {table.width}"
+    message = f"{whose}: there is no column {column}; they go from 1 to {table.width}"
     raise Fault("data-binding", message, str(table.path))
 
 
-def _named(table: Table, name: str, field: Field | None = None) -> int:
+def _named(table: Table, name: str, whose: str = "") -> int:
     names = table.names or ()
     found = [i for i, other in enumerate(names) if other == name]
     if len(found) == 1:
         return found[0]
-    whose = f"{field.name}: " if field else ""
+    whose = f"{whose}: " if whose else ""
     if found:
         message = f"{whose}{plural(len(found), 'column')} are called {name}"
         raise Fault("data-binding", message, str(table.path), "say which by its number, counting from 1")
@@ -104,14 +116,14 @@ def _check_widths(table: Table, fields: Sequence[Field], dealt: Mapping[str, lis
             raise Fault("data-binding", message, str(table.path), _columns_told(table))
 
 
-def _check_overlap(table: Table, dealt: Mapping[str, list[int]]) -> None:
+def _check_overlap(table: Table, dealt: Mapping[str, list[int]], help: str | None) -> None:
     owners: dict[int, str] = {}
     for name, columns in dealt.items():
         for column in columns:
             if column in owners:
                 whose = name if owners[column] == name else f"{owners[column]} and {name}"
                 message = f"column {_name(table, column)} is given twice, to {whose}"
-                raise Fault("data-binding", message, str(table.path))
+                raise Fault("data-binding", message, str(table.path), help)
             owners[column] = name
 
 

@@ -1,37 +1,37 @@
-"""Reading examples: which files, which format, and every field's array checked against its type."""
+"""Reading examples: which files hold them, and what is cut out of those that hold series."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from .binding import bind_columns, bound_names, unused
-from .csv_file import MISSING, Columns, Table, open_table, read_columns
-from .errors import Fault, did_you_mean, listed
-from .fields import Array, Problem, Problems, check_counts, check_shape, conform, digest_of, label_ids, shown
-from .files import head_of
-from .idx_file import GZIP_MAGIC, is_gzipped_idx, is_idx, read_idx
-from .image_file import is_image, read_image
-from .image_folder import check_pairs, read_folder
+from .errors import Fault, did_you_mean, listed, plural
+from .fields import Array, check_counts, check_steps, conform, digest_of, fits
+from .idx_file import read_idx
+from .image_folder import check_pairs
 from .metadata import DataSource, Field, Metadata
-from .npz_file import NPY_MAGIC, ZIP_MAGIC, Header, npz_names, read_npy, read_npz
+from .npz_file import npz_shape, read_npy
+from .reader import Reader, format_of
+from .series import Series
 
 
 @dataclass(frozen=True)
 class Examples:
     """Checked examples: an array a field, the first axis counting examples, stored as the field's kind is.
 
-    `files` are those that were read, `notes` what the reader decided and the user may want to know.
+    `files` are those that were read, `notes` what the reader decided and the user may want to know, `labels` the
+    symbols that a text gives to the ids of fields.
     """
 
     arrays: Mapping[str, Array]
     count: int
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def pick(self, fields: Sequence[Field]) -> tuple[Array, ...]:
         """The arrays of some fields, in their order."""
@@ -40,6 +40,33 @@ class Examples:
     def digest(self) -> str:
         """The SHA-256 of names, types, shapes and values."""
         return digest_of(self.arrays)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Series as they were read: arrays whose first axis counts steps, and the rows of each sequence among them."""
+
+    series: Series
+    arrays: Mapping[str, Array]
+    sequences: Sequence[Array]
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+
+    def examples(self) -> Examples:
+        """The examples that are cut out of them."""
+        arrays = self.series.cut(self.arrays, self.sequences, listed(self.files))
+        count = len(next(iter(arrays.values())))
+        labels = {f.name: self.series.shifted.get(f.name, f.name) for f in self.series.fields}
+        known = {name: self.labels[source] for name, source in labels.items() if source in self.labels}
+        return Examples(arrays, count, self.files, (*self.notes, self._told(count)), known)
+
+    def _told(self, count: int) -> str:
+        if not self.series.window:
+            return plural(count, "sequence")
+        left = self.series.left_out(np.array([len(rows) for rows in self.sequences]))
+        more = f"; {plural(left, 'step')} at the end in none of them" if left else ""
+        return f"{plural(count, 'window')} of {plural(self.series.window, 'step')}{more}"
 
 
 def examples_of(metadata: Metadata, arrays: Mapping[str, Array], need_targets: bool = True) -> Examples:
@@ -54,7 +81,9 @@ def examples_of(metadata: Metadata, arrays: Mapping[str, Array], need_targets: b
         if f.name not in arrays:
             raise Fault("data-missing", f"{f.name} is missing")
     checked = {f.name: conform(f, np.asarray(arrays[f.name]), "arrays") for f in fields}
-    return Examples(checked, check_counts(checked, dict.fromkeys(checked, "arrays")))
+    found = Examples(checked, check_counts(checked, dict.fromkeys(checked, "arrays")))
+    check_steps(fields, checked)
+    return found
 
 
 def read(
@@ -71,26 +100,67 @@ def read(
 
     `sources` are the command line's, one FILE or a NAME=FILE for every field; without them the `data` sentence of the
     spec says where they are, relative to `base`, the spec's folder. Its `bind`, `header`, `delimiter` and `resize` hold
-    for a FILE of the command line too. A FILE may be a folder of images. Without `need_targets` only inputs are read.
-    Raises Fault.
+    for a FILE of the command line too. A FILE may be a folder of images, or hold series, which become the examples of
+    a net over time. Without `need_targets` only inputs are read. Raises Fault.
     """
     said = metadata.data or DataSource(None)
-    spec = DataSource(
-        said.file,
-        said.bind,
-        said.header if header is None else header,
-        said.delimiter if delimiter is None else delimiter,
-        said.resize or resize,
+    spec = replace(
+        said,
+        header=said.header if header is None else header,
+        delimiter=said.delimiter if delimiter is None else delimiter,
+        resize=said.resize or resize,
     )
-    reader = _Reader(metadata, need_targets, spec)
+    series = Series.of(metadata, need_targets)
+    if series is not None and (steps := _steps(metadata, series, sources, base or Path(), spec, need_targets)):
+        return steps.examples()
+    reader = Reader(metadata, need_targets, spec)
     single, by_name = _plan(metadata, sources, base or Path(), spec, need_targets)
-    arrays, notes = reader.whole(single, by_name) if single is not None else ({}, [])
-    for name, path in by_name.items():
-        arrays[name] = reader.one(next(f for f in reader.fields if f.name == name), path)
+    arrays, notes = reader.all(single, by_name)
     files = {f.name: str(by_name.get(f.name, single)) for f in reader.fields}
     check_pairs([path for path in dict.fromkeys([single, *by_name.values()]) if path is not None and path.is_dir()])
-    ordered = {f.name: arrays[f.name] for f in reader.fields}
-    return Examples(ordered, check_counts(ordered, files), tuple(dict.fromkeys(files.values())), tuple(notes))
+    count = check_counts(arrays, files)
+    check_steps(reader.fields, arrays)
+    return Examples(arrays, count, tuple(dict.fromkeys(files.values())), tuple(notes))
+
+
+def read_steps(metadata: Metadata, sources: Sequence[str | Path]) -> Steps | None:
+    """The series of a net's inputs as they are in files, uncut; None where these hold examples. Raises Fault."""
+    series = Series.of(metadata, need_targets=False)
+    spec = metadata.data or DataSource(None)
+    return None if series is None else _steps(metadata, series, sources, Path(), spec, need_targets=False)
+
+
+def _steps(
+    metadata: Metadata,
+    series: Series,
+    sources: Sequence[str | Path],
+    base: Path,
+    spec: DataSource,
+    need_targets: bool,
+) -> Steps | None:
+    """The series in the files of a net over time; None where these hold examples, as arrays may."""
+    spec = replace(spec, bind={name: how for name, how in spec.bind.items() if "shift" not in how})
+    reader = Reader(series.steps(metadata), need_targets, spec, bool(series.reach))
+    single, by_name = _plan(reader.metadata, sources, base, spec, need_targets)
+    first = next(f for f in metadata.inputs if series.over_time(f))
+    path = by_name.get(first.name, single)
+    if path is None or not _holds_steps(path, first, series):
+        return None
+    arrays, notes = reader.all(single, by_name)
+    files = {f.name: str(by_name.get(f.name, single)) for f in reader.fields}
+    count = check_counts(arrays, files)
+    sequences = reader.sequences(single, count)
+    return Steps(series, arrays, sequences, tuple(dict.fromkeys(files.values())), tuple(notes), reader.labels)
+
+
+def _holds_steps(path: Path, field: Field, series: Series) -> bool:
+    """Whether a file holds steps of a field, and not examples: text and tables do, and arrays of a step's shape."""
+    kind = format_of(path)
+    if kind in ("folder", "image") or (kind != "csv" and not series.window):
+        return False
+    readers = {"npz": lambda: npz_shape(path, field.name), "npy": lambda: read_npy(path).shape}
+    shape = kind != "csv" and readers.get(kind, lambda: read_idx(path).shape)()
+    return kind == "csv" or (isinstance(shape, tuple) and fits(series.step(field), shape))
 
 
 def _plan(
@@ -132,175 +202,3 @@ def _split(metadata: Metadata, source: str | Path) -> tuple[str | None, Path]:
         return None, Path(source)
     help = did_you_mean(name, names) or f"the fields are {listed(names)}"
     raise Fault("data-source", f"the net has no input or target {name}", str(source), help)
-
-
-@dataclass(frozen=True)
-class _Format:
-    """A file format by its first bytes."""
-
-    name: str
-    matches: bool
-
-
-def _format(path: Path) -> str:
-    if path.is_dir():
-        return "folder"
-    head = head_of(path)
-    if head[:2] == GZIP_MAGIC and not is_gzipped_idx(path):
-        raise Fault("data-format", "a gzip file is read only if it holds IDX", str(path), "unpack it first")
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Fault("data-encoding", "it is UTF-16, not UTF-8", str(path), "save it as UTF-8")
-    formats = (
-        _Format("npz", head[:4] in ZIP_MAGIC),
-        _Format("npy", head[:6] == NPY_MAGIC),
-        _Format("idx", head[:2] == GZIP_MAGIC or is_idx(head)),
-        _Format("image", is_image(head)),
-        _Format("csv", b"\0" not in head),
-    )
-    found = next((format.name for format in formats if format.matches), None)
-    if found is None:
-        raise Fault("data-format", "it is neither .npz, .npy, IDX, PNG, JPEG nor CSV", str(path))
-    return found
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads files for one net."""
-
-    metadata: Metadata
-    need_targets: bool
-    spec: DataSource
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return self.metadata.fields if self.need_targets else self.metadata.inputs
-
-    def whole(self, path: Path, elsewhere: Mapping[str, Path]) -> tuple[dict[str, Array], list[str]]:
-        """The fields of a file that holds several, without those that have a file of their own."""
-        fields = [f for f in self.fields if f.name not in elsewhere]
-        kind = _format(path)
-        if kind == "csv":
-            return self._csv(path, fields, elsewhere)
-        if kind == "folder":
-            return read_folder(path, fields, self.spec.resize)
-        if kind == "npz":
-            return self._npz(path, fields)
-        if len(fields) == 1:
-            return {fields[0].name: self._array(fields[0], path, kind)}, []
-        names = " ".join(f"--data {f.name}=FILE" for f in fields)
-        message = f"it holds one array, but the net has {listed(f.name for f in fields)}"
-        raise Fault("data-source", message, str(path), f"give each its file: `{names}`")
-
-    def one(self, field: Field, path: Path) -> Array:
-        """The array of a field that has a file of its own."""
-        kind = _format(path)
-        if kind == "folder":
-            return read_folder(path, [field], self.spec.resize)[0][field.name]
-        if kind == "npz":
-            return self._npz(path, [field])[0][field.name]
-        if kind == "csv":
-            table = self._table(path, [field])
-            names = table.names or ()
-            dealt = (
-                bind_columns(table, [field], [], {}) if field.name in names else {field.name: list(range(table.width))}
-            )
-            if len(dealt[field.name]) != field.width:
-                bind_columns(table, [field], [], {field.name: {"span": [1, table.width]}})
-            return _csv_arrays(table, [field], dealt)[field.name]
-        return self._array(field, path, kind)
-
-    def _array(self, field: Field, path: Path, kind: str) -> Array:
-        def accept(_: str, header: Header) -> None:
-            check_shape(field, header.shape, str(path))
-
-        if kind == "image":
-            return conform(field, read_image(path, field, self.spec.resize)[None], str(path), lambda _: str(path))
-        array = read_idx(path) if kind == "idx" else read_npy(path, accept)
-        return conform(field, array, str(path))
-
-    def _npz(self, path: Path, fields: Sequence[Field]) -> tuple[dict[str, Array], list[str]]:
-        by_name = {f.name: f for f in fields}
-        names = npz_names(path)
-        for f in fields:
-            if f.name not in names:
-                help = did_you_mean(f.name, names) or f"its entries are {listed(names) or 'none'}"
-                raise Fault("data-missing", f"there is no entry {f.name}", str(path), help)
-
-        def accept(name: str, header: Header) -> None:
-            check_shape(by_name[name], header.shape, str(path))
-
-        arrays = read_npz(path, accept, by_name)
-        extra = [n for n in names if n not in [f.name for f in self.metadata.fields]]
-        notes = [f"{path.name}: not used: {listed(extra)}"] if extra else []
-        return {f.name: conform(f, arrays[f.name], str(path)) for f in fields}, notes
-
-    def _table(self, path: Path, fields: Sequence[Field]) -> Table:
-        names = {f.name for f in self.metadata.fields} | bound_names(self.spec.bind)
-        labels = {label for f in fields for label in f.labels or ()}
-        return open_table(path, names, labels, self.spec.header, self.spec.delimiter)
-
-    def _csv(
-        self, path: Path, fields: Sequence[Field], elsewhere: Mapping[str, Path]
-    ) -> tuple[dict[str, Array], list[str]]:
-        table = self._table(path, self.metadata.fields)
-        bind = {name: how for name, how in self.spec.bind.items() if "file" not in how}
-        inputs = [f for f in self.metadata.inputs if f.name not in elsewhere]
-        targets = [f for f in self.metadata.targets if f.name not in elsewhere]
-        try:
-            dealt = bind_columns(table, inputs, targets, bind)
-        except Fault:
-            if self.need_targets:
-                raise
-            dealt = bind_columns(table, inputs, [], bind)
-        extra = unused(table, dealt)
-        notes = [f"{path.name}: {'the first line names the columns' if table.names else 'no header; line 1 is data'}"]
-        notes += [f"{path.name}: not used: column {listed(extra)}"] if extra else []
-        return _csv_arrays(table, fields, dealt), notes
-
-
-def _csv_arrays(table: Table, fields: Sequence[Field], dealt: Mapping[str, list[int]]) -> dict[str, Array]:
-    texts = {c for f in fields if f.rule.ids for c in dealt[f.name]}
-    numbers = {c for f in fields if not f.rule.ids for c in dealt[f.name]}
-    columns = read_columns(table, numbers, texts)
-    return {f.name: _csv_field(table, columns, f, dealt[f.name]) for f in fields}
-
-
-def _csv_field(table: Table, columns: Columns, field: Field, dealt: Sequence[int]) -> Array:
-    if field.rule.ids:
-        ids = [_csv_labels(table, columns, field, c) for c in dealt]
-        return np.stack(ids, axis=1).reshape(-1, *field.shape)
-
-    def place(index: tuple[int, ...]) -> str:
-        flat = int(np.ravel_multi_index(index[1:], field.shape)) if field.shape else 0
-        return f"{table.path}:{columns.lines[index[0]]}, {table.column(dealt[flat])}"
-
-    values = np.stack([columns.numbers[c] for c in dealt], axis=1).reshape(-1, *field.shape)
-    return conform(field, values, str(table.path), place)
-
-
-def _csv_labels(table: Table, columns: Columns, field: Field, column: int) -> Array:
-    codes, distinct = columns.texts[column]
-    ids, wrong = label_ids(field, distinct)
-    if wrong:
-        bad = np.flatnonzero(ids[codes] < 0)
-        problems = Problems()
-        problems.add((_label_problem(table, columns, distinct, wrong, column, int(row)) for row in bad[:5]), len(bad))
-        problems.raise_any()
-    return ids[codes]
-
-
-def _label_problem(
-    table: Table,
-    columns: Columns,
-    distinct: Sequence[str],
-    wrong: Mapping[int, tuple[str, str | None]],
-    column: int,
-    row: int,
-) -> Problem:
-    code = int(columns.texts[column][0][row])
-    where = f"{table.path}:{columns.lines[row]}, {table.column(column)}"
-    text = distinct[code]
-    if text.lower() in MISSING:
-        said = f"says {shown(text)}" if text else "is empty"
-        return Problem("data-missing-value", where, f"the cell {said}", "fill missing values or remove their rows")
-    return Problem("data-label", where, *wrong[code])

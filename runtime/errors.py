@@ -8,6 +8,10 @@ from pathlib import Path
 
 # Every code of the runtime and what it means; `netc explain` prints it.
 CODES: dict[str, str] = {
+    "data-alphabet": (
+        "The symbols of a text are its distinct characters, of which there are as many as the type says, "
+        "token(65), or the labels of the type, which then are single characters."
+    ),
     "data-binding": (
         "The columns of a CSV file cannot be dealt out to the inputs and targets of the net. A field whose name is a "
         "column's takes that column; `bind` in the `data` sentence deals by hand; a single field that is left takes "
@@ -17,6 +21,11 @@ CODES: dict[str, str] = {
     "data-count": (
         "The files hold different numbers of examples for different fields. Every example needs a value of every "
         "field, so the counts have to agree."
+    ),
+    "data-steps": (
+        "Fields whose types share a name for a number of steps, such as T, hold different numbers of them, or a length "
+        "exceeds the steps that there are, or the net has learned fewer places than there are steps. Cut or pad the "
+        "arrays to one length."
     ),
     "data-delimiter": (
         "The first line of a CSV file does not say which of comma, semicolon and tab parts its columns, because more "
@@ -41,6 +50,10 @@ CODES: dict[str, str] = {
     "data-not-a-number": "A cell of a column of numbers holds something else.",
     "data-pickled": "An array holds Python objects. Reading them would run code from the file, so it is never done.",
     "data-ragged": "A row of a CSV file has more or fewer cells than the first one.",
+    "data-series": (
+        "Series give no examples: they are too short for a window and what lies ahead of it, they differ in length "
+        "where nothing says which steps count, or a field without steps has several values in one sequence."
+    ),
     "data-shape": (
         "An array's shape is not the field's. Its first axis counts examples and the others are one example's shape; "
         "axes of size one may be left out, and nothing else is reshaped or broadcast."
@@ -71,6 +84,10 @@ CODES: dict[str, str] = {
     "model-unreadable": (
         "ONNX Runtime cannot load a model: the file is damaged, or its opset or IR version is newer than the "
         "installed runtime knows."
+    ),
+    "model-kind": (
+        "A model cannot go on with a text or a series. It goes on with a text if it reads single characters and gives "
+        "the probabilities of the next one, and with a series if its prediction is a later step of its only input."
     ),
     "model-failed": "ONNX Runtime loaded a model and then failed to run it. The message is the runtime's own.",
     "model-input": "A model was run with an input missing or with one that it does not have.",

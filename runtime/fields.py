@@ -88,6 +88,10 @@ def _check_dtype(field: Field, array: Array, source: str) -> None:
 
 def fits(field: Field, shape: tuple[int, ...]) -> bool:
     """Whether an array of this shape holds examples of the field: only axes of size one may differ."""
+    if field.steps:
+        wanted = field.shape if len(shape) == len(field.shape) + 1 or field.shape[-1] != 1 else field.shape[:-1]
+        pairs = zip(wanted, shape[1:], strict=len(shape) == len(wanted) + 1)
+        return len(shape) == len(wanted) + 1 and all(n > 0 if isinstance(d, str) else d == n for d, n in pairs)
     return len(shape) > 0 and [n for n in shape[1:] if n != 1] == [n for n in field.shape if n != 1]
 
 
@@ -103,7 +107,7 @@ def check_shape(field: Field, shape: tuple[int, ...], source: str) -> None:
     help = None
     if field.rule.ids and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
         help = f"a {field.kind} is given by its id, a whole number, not one-hot: use `array.argmax(axis=-1)`"
-    elif math.prod(shape[1:]) == field.width and len(shape) > 0:
+    elif math.prod(shape[1:]) == field.width and len(shape) > 0 and not field.steps:
         help = f"it holds as many numbers; `array.reshape{(-1, *field.shape)}` would make it fit"
     raise Fault("data-shape", f"{field.name}: expected {expected(field)}, got {shape}", source, help)
 
@@ -111,7 +115,8 @@ def check_shape(field: Field, shape: tuple[int, ...], source: str) -> None:
 def reshaped(field: Field, array: Array, source: str) -> Array:
     """The array as (N, …) in the field's own shape."""
     check_shape(field, array.shape, source)
-    return array.reshape(len(array), *field.shape)
+    sizes = [n if isinstance(d, str) else d for d, n in zip(field.shape, (*array.shape[1:], 1), strict=False)]
+    return array.reshape(len(array), *sizes)
 
 
 def _check_finite(field: Field, array: Array, place: Place) -> None:
@@ -268,3 +273,27 @@ def check_counts(arrays: Mapping[str, Array], sources: Mapping[str, str]) -> int
     if count == 0:
         raise Fault("data-empty", "there is no example in it", listed(dict.fromkeys(sources.values())) or None)
     return count
+
+
+def check_steps(fields: Iterable[Field], arrays: Mapping[str, Array]) -> None:
+    """Fault where arrays of conforming shapes differ in a number of steps that has one name, or exceed it."""
+    sizes: dict[str, tuple[str, int]] = {}
+    for each in fields:
+        for name, size in zip(each.shape, arrays[each.name].shape[1:], strict=True):
+            if not isinstance(name, str):
+                continue
+            most = dict(each.longest).get(name, size)
+            if size > most:
+                message = f"{each.name} has {size} steps, and the net has places for {most}"
+                raise Fault("data-steps", message, None, "cut it, or give learned_positions more places")
+            first, known = sizes.setdefault(name, (each.name, size))
+            if size != known:
+                message = f"{first} has {known} steps, but {each.name} has {size}, and both are called {name}"
+                raise Fault("data-steps", message, None, "cut or pad them to one length")
+    for each in [f for f in fields if f.counts]:
+        longest = sizes[each.counts][1]
+        beyond = np.flatnonzero(arrays[each.name] > longest)
+        if beyond.size:
+            at = int(beyond[0])
+            message = f"{each.name}[{at}] is {arrays[each.name][at]}, but there are only {longest} steps"
+            raise Fault("data-steps", message, None, "a length counts the steps of its example, without padding")

@@ -52,7 +52,7 @@ def find_first_bad(
         for record in records[seen:epoch]:
             watch.see(record)
         batch, seen = parts[k], epoch
-        draws = None if trainer.draw is None else trainer.draw(epoch, step, len(batch))
+        draws = trainer.drawn(epoch, step, len(batch), inputs + targets)
         weights, moments = _copies(engine.weights()), _copies(engine.moments())
         clock = step, epoch + k / len(parts), watch.drops
         losses = engine.step(batch, draws, *clock)

@@ -40,8 +40,8 @@ def holds_images(field: Field) -> bool:
 
 def image_shape(field: Field, source: str) -> tuple[int, int, int]:
     """Channels, height and width of a field that holds images; Fault where it holds something else."""
-    if holds_images(field):
-        channels, height, width = field.shape if len(field.shape) == 3 else (1, *field.shape)
+    if holds_images(field) and not field.steps:
+        channels, height, width = field.fixed if len(field.shape) == 3 else (1, *field.fixed)
         return channels, height, width
     message = f"{field.name}: {field.text} is no image, which has 1 or 3 channels, a height and a width"
     raise Fault("data-shape", message, source, "declare it channels first, as in u8[3, 64, 64]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +93,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def _images(folder: Folder, field: Field, resize: bool) -> Array:
-    size = len(folder.files) * math.prod(field.shape) * field.rule.dtype.itemsize
+    size = len(folder.files) * field.width * field.rule.dtype.itemsize
     if size > LIMIT:
         message = f"{plural(len(folder.files), 'image')} of {field.text} take {size:,} bytes, more than {LIMIT:,}"
         raise Fault("data-too-large", message, str(folder.path))

@@ -63,4 +63,6 @@ KINDS: Mapping[str, FieldKind] = {
     ),
     "class": FieldKind(_ID, ids=True),
     "category": FieldKind(_ID, ids=True),
+    "token": FieldKind(_ID, ids=True),
+    "length": FieldKind(_ID, lambda a: (a < 1) | (a % 1 != 0), "is no number of steps, which is whole and at least 1"),
 }

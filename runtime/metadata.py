@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
@@ -22,9 +23,14 @@ class Field:
 
     name: str
     kind: str
-    shape: tuple[int, ...]
+    # A name stands for a number of steps, which every batch has its own of.
+    shape: tuple[int | str, ...]
     classes: int | None = None
     labels: tuple[str, ...] | None = None
+    # The steps whose number for each example it tells.
+    counts: str = ""
+    # The most steps that the net has places for, by name.
+    longest: tuple[tuple[str, int], ...] = ()
 
     @property
     def rule(self) -> FieldKind:
@@ -33,17 +39,26 @@ class Field:
 
     @property
     def width(self) -> int:
-        """How many numbers one example holds."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        """How many numbers one example holds, or one step of it."""
+        return math.prod(self.fixed)
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """The sizes that do not differ from batch to batch."""
+        return tuple(d for d in self.shape if isinstance(d, int))
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of those that do."""
+        return tuple(d for d in self.shape if isinstance(d, str))
 
     @property
     def text(self) -> str:
         """The type as the language writes it: `f32[4]`, `class(3)`."""
         domain = f"({self.classes})" if self.rule.ids else ""
-        shape = "" if self.shape in ((), (1,)) and self.width == 1 else f"[{', '.join(map(str, self.shape))}]"
+        # One number is written without its size, be it of an example or of a step.
+        sizes = self.shape[:-1] if self.shape[-1:] == (1,) and len(self.shape) == len(self.steps) + 1 else self.shape
+        shape = f"[{', '.join(map(str, sizes))}]" if sizes else ""
         return f"{self.kind}{domain}{shape}"
 
 
@@ -66,20 +81,27 @@ class Output:
     role: Literal["prediction", "class", "label", "decision"]
     of: str | None = None
     kind: str | None = None
-    shape: tuple[int, ...] = ()
+    shape: tuple[int | str, ...] = ()
     labels: tuple[str, ...] | None = None
     threshold: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where the spec says the examples are; `bind` deals columns or files to fields by hand."""
+    """Where the spec says the examples are; `bind` deals columns or files to fields by hand, or shifts an input.
+
+    Of series, `id` is the column whose values tell which rows are one sequence, `horizon` how many steps on the targets
+    lie, and `stride` the way from one window to the next.
+    """
 
     file: str | None
     bind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     header: bool | None = None
     delimiter: str | None = None
     resize: bool = False
+    id: str | int | None = None
+    horizon: int | None = None
+    stride: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,11 +136,18 @@ class Metadata:
     noises: tuple[Noise, ...] = ()
     step: StepNames | None = None
     netc: str = ""
+    # Whether a window went on from the state that the one before it left.
+    streams: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """Inputs, then targets."""
         return self.inputs + self.targets
+
+    @property
+    def window(self) -> int | None:
+        """The steps of the examples that are cut out of a series."""
+        return None if self.train.get("window") is None else _size(self.train["window"])
 
     @staticmethod
     def from_json(text: str, where: str | None = None) -> Metadata:
@@ -150,6 +179,7 @@ def _metadata(raw: Any) -> Metadata:
         noises=_each(top.get("noises") or [], _noise),
         step=None if step is None else _step(_dict(step)),
         netc=_str(top.get("netc", "")),
+        streams=_bool(top.get("streams", False)),
     )
 
 
@@ -165,7 +195,9 @@ def _field(raw: Any) -> Field:
         classes = _int(classes if classes is not None or labels is None else len(labels))
         if classes < 1 or (labels is not None and len(labels) != classes):
             raise ValueError(f"{entry['name']!r} has {classes} classes and {len(labels or ())} labels")
-    return Field(_str(entry["name"]), kind, _each(entry["shape"], _size), classes, labels)
+    counts, bounds = _str(entry.get("counts", "")), _dict(entry.get("longest") or {})
+    longest = tuple((name, _size(most)) for name, most in bounds.items())
+    return Field(_str(entry["name"]), kind, _each(entry["shape"], _dim), classes, labels, counts, longest)
 
 
 def _noise(raw: Any) -> Noise:
@@ -187,7 +219,7 @@ def _output(raw: Any) -> Output:
         role=role,
         of=None if of is None else _str(of),
         kind=None if kind is None else _str(kind),
-        shape=_each(entry.get("shape") or [], _int),
+        shape=_each(entry.get("shape") or [], _dim),
         labels=None if labels is None else _each(labels, _str),
         threshold=None if threshold is None else _dict(threshold),
     )
@@ -195,12 +227,16 @@ def _output(raw: Any) -> Output:
 
 def _data(entry: Json) -> DataSource:
     file, header, delimiter = entry.get("file"), entry.get("header"), entry.get("delimiter")
+    group = entry.get("id")
     return DataSource(
         file=None if file is None else _str(file),
         bind={name: _dict(how) for name, how in _dict(entry.get("bind") or {}).items()},
         header=None if header is None else _bool(header),
         delimiter=None if delimiter is None else _str(delimiter),
         resize=_bool(entry.get("resize", False)),
+        id=group if isinstance(group, str | None) else _size(group),
+        horizon=None if entry.get("horizon") is None else _size(entry["horizon"]),
+        stride=None if entry.get("stride") is None else _size(entry["stride"]),
     )
 
 
@@ -229,6 +265,10 @@ def _str(value: Any) -> str:
 
 def _int(value: Any) -> int:
     return _checked(value, int, "a whole number")
+
+
+def _dim(value: Any) -> int | str:
+    return value if isinstance(value, str) and value.isidentifier() else _size(value)
 
 
 def _size(value: Any) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from .errors import Fault, listed
 from .fields import Array
@@ -67,7 +67,7 @@ class Trainer:
     early_stop: int | None = None
     fit: Callable[..., None] | None = None
     split: Callable[[int], tuple[Array, Array]] | None = None
-    draw: Callable[[int, int, int], Arrays] | None = None
+    draw: Callable[..., Arrays] | None = None
     metrics: Callable[..., dict[str, Any]] | None = None
     evaluate: Callable[..., dict[str, Any]] | None = None
     noise: Callable[[int], list[Array]] | None = None
@@ -78,6 +78,18 @@ class Trainer:
     plateau: Callable[[dict[str, Any], float], Drops] | None = None
     # Moves the weights on all examples at once and gives the loss before, in the place of a loss's update.
     solve: Callable[..., float] | None = None
+    # Where the number of steps of a name stands: of which array it is the size, and along which axis.
+    steps: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {})
+
+    def drawn(self, epoch: int, step: int, count: int, arrays: tuple[Array, ...]) -> Arrays | None:
+        """The random numbers of a batch of `count` examples, None where training draws none.
+
+        `arrays` are inputs and targets, whose numbers of steps are those of the batch.
+        """
+        if self.draw is None:
+            return None
+        sizes = {name: arrays[at].shape[axis] for name, (at, axis) in self.steps.items() if takes(self.draw, name)}
+        return self.draw(epoch, step, count, **sizes)
 
     @cached_property
     def sha256(self) -> str:
@@ -151,10 +163,22 @@ def _record(names: Mapping[str, Any], text: str, filename: str) -> Trainer:
     values: dict[str, Any] = {name.lower(): names[name] for name in _SETTINGS}
     values |= {name: tuple(values[name]) for name in ("inputs", "targets")}
     values |= {name.lower(): names[name] for name in _OPTIONAL if name in names}
+    values["steps"] = _steps(names["INPUTS"], names["TARGETS"])
     values["normalisation"] = {name.lower(): names[name] for name in _NORMALISATIONS if name in names}
     values |= {name: names[name] for name in _FUNCTIONS}
     values |= {name: names[name] for name in _OPTIONAL_FUNCTIONS if callable(names.get(name))}
     return Trainer(text=text, losses=losses, **values)
+
+
+def _steps(*fields: Any) -> dict[str, tuple[int, int]]:
+    """The first place of each number of steps that has a name."""
+    found: dict[str, tuple[int, int]] = {}
+    shapes = [field[0] for each in fields if isinstance(each, dict) for field in cast("dict[str, Any]", each).values()]
+    for at, shape in enumerate(shapes):
+        for axis, size in enumerate(shape, 1):
+            if isinstance(size, str):
+                found.setdefault(size, (at, axis))
+    return found
 
 
 def _losses(names: Mapping[str, Any]) -> tuple[tuple[Loss, ...], list[str]]:

@@ -13,7 +13,7 @@ from .metadata import Noise
 
 def draw_noise(noises: Iterable[Noise], count: int, seed: int) -> dict[str, Array]:
     """The noise of so many examples, by name; the same seed gives the same numbers."""
-    return {noise.name: _drawn(noise, (count, *noise.shape), seed) for noise in noises}
+    return {noise.name: _drawn(noise, (count, *noise.fixed), seed) for noise in noises}
 
 
 def _drawn(noise: Noise, shape: tuple[int, ...], seed: int) -> Array:

@@ -70,6 +70,13 @@ def npz_names(path: Path) -> list[str]:
         return list(_members(path, archive))
 
 
+def npz_shape(path: Path, name: str) -> tuple[int, ...] | None:
+    """The shape of an archive's entry, None where there is none of that name."""
+    with os_faults(path), _damage(path), zipfile.ZipFile(path) as archive:
+        members = _members(path, archive)
+        return _declared(path, archive, members[name], name).shape if name in members else None
+
+
 def read_npy(path: Path, accept: Accept | None = None) -> Array:
     """The array of an .npy file."""
     with os_faults(path), _damage(path), path.open("rb") as file:

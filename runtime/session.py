@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import ort
 from .errors import Fault, did_you_mean, listed
-from .fields import Array, check_counts, conform
+from .fields import Array, check_counts, check_steps, conform
 from .metadata import Field, Metadata, Noise, Output
 from .noise import draw_noise
 from .ort import Device, Provider
@@ -28,12 +29,13 @@ class Prediction:
     """What a model says of a batch under one output's name.
 
     `values` are the numbers, for a class the probabilities (N, classes). `ids` are class ids (N,) or a binary's
-    decisions (N, 1), else None. `labels` are the classes' names, where the spec has them.
+    decisions (N, 1), else None. `labels` are the classes' names, where the spec has them. Over steps there is an axis
+    more: ids (N, T), and a list of names for each example.
     """
 
     values: Array
     ids: Array | None = None
-    labels: list[str] | None = None
+    labels: list[Any] | None = None
 
 
 class Session:
@@ -68,6 +70,11 @@ class Session:
     def metadata(self) -> Metadata:
         """What the model says of itself: spec, types, settings."""
         return self._metadata
+
+    @property
+    def source(self) -> str:
+        """The file that it was loaded from, as messages say it."""
+        return self._where
 
     @property
     def inputs(self) -> tuple[Field, ...]:
@@ -119,7 +126,7 @@ class Session:
                 continue
             ids = self._beside(results, output, ("class", "decision"))
             labels = self._beside(results, output, ("label",))
-            said = None if labels is None else [str(label) for label in labels]
+            said: list[Any] | None = None if labels is None else labels.astype(str).tolist()
             predictions[output.name] = Prediction(results[output.name], ids, said)
         return predictions
 
@@ -138,6 +145,7 @@ class Session:
         feeds = {name: conform(f, _array(name, arrays[name]), "the input") for name, f in self._fields.items()}
         if len({len(array) for array in feeds.values()}) > 1:
             check_counts(feeds, dict.fromkeys(feeds, "the inputs"))
+        check_steps(self._fields.values(), feeds)
         return feeds
 
     def _run(self, feeds: dict[str, Array]) -> dict[str, Array]:

@@ -209,14 +209,14 @@ class _Run:
 
     def _steps(self, parts: list[Array]) -> None:
         """The batches of an epoch that are still to do."""
-        state, engine, draw, stop = self.state, self.engine, self.trainer.draw, self.stop
+        state, engine, draw, stop = self.state, self.engine, self.trainer.drawn, self.stop
         step, on_batch, monotonic, isfinite = engine.step, self.observer.on_batch, time.monotonic, math.isfinite
-        drops = self.watch.drops
+        drops, arrays = self.watch.drops, self.split.inputs + self.split.targets
         epoch, count = state.epoch, len(parts)
         for k in range(state.batch, count):
             batch = parts[k]
             number = state.step + 1
-            draws = None if draw is None else draw(epoch, number, len(batch))
+            draws = draw(epoch, number, len(batch), arrays)
             self.steady = False
             losses, size = step(batch, draws, number, epoch + k / count, drops), len(batch)
             for i, loss in enumerate(losses):

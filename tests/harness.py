@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import os
 import sys
 import types
@@ -17,11 +19,13 @@ from netc.codegen.body import Body, Names
 from netc.codegen.functions import GLOBALS
 from netc.codegen.gradients import loss_and_grads
 from netc.codegen.graph import DTYPES, Graph, add_program
+from netc.codegen.kernels import kernel_name
+from netc.codegen.loop_page import LoopFunctions
 from netc.codegen.simplify import Simplifier
 from netc.dsl import Net, load_text
 from netc.dsl.ir import OPS, Backward, Builder, Op, Program, Tensor
 from netc.dsl.prune import prune
-from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
+from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type, pieces
 from netc.runtime.module import takes, time_of
 from onnx import ModelProto, checker, helper
 from reference_ops import interpreted
@@ -29,6 +33,7 @@ from reference_ops import interpreted
 Array = np.ndarray[Any, Any]
 # The size of the batch in every test, which is the size of no other axis.
 N = 5
+SIZES = {"N": N, "T": 3, "S": 2, "L": 2}
 # How many numbers of an array are moved one by one where a slope is checked.
 FEW = sys.maxsize if "NETC_EXHAUSTIVE" in os.environ else 12
 DOMAINS = {"real": REAL, "positive": POSITIVE, "unit": UNIT, "simplex": SIMPLEX}
@@ -42,19 +47,27 @@ def case_type(text: str) -> Type:
     """The Type that a case such as "N,4 in unit" or "N of 3" or "N,4 of bool" or "" stands for."""
     dims, _, domain = text.partition(" in ")
     dims, _, kind = dims.partition(" of ")
-    shape: Shape = tuple(d if d == "N" else int(d) for d in dims.split(",") if d)
+    shape: Shape = tuple(int(d) if d.isdigit() else d for d in dims.split(",") if d)
     if kind == "bool":
         return Type("bool", shape, BINARY)
     if kind == "u8":
         return Type("u8", shape, PIXEL)
+    if ".." in kind:
+        low, high = map(int, kind.split(".."))
+        return Type("i64", shape, Domain(low, high, False, False, whole=True))
     if kind:
         return Type("i64", shape, Domain(0, int(kind) - 1, False, False, whole=True))
     return Type("f32", shape, DOMAINS[domain or "real"])
 
 
 def sizes(shape: Shape) -> tuple[int, ...]:
-    """A shape with the batch's size in it."""
-    return tuple(N if isinstance(d, str) else d for d in shape)
+    """A shape with sizes; `N*T` is an axis of the steps of all examples, and `2*L+1` of labels between blanks."""
+    parts = [str(d).partition("+") for d in shape]
+    return tuple(math.prod(map(_size, product.split("*"))) + int(more or 0) for product, _, more in parts)
+
+
+def _size(part: str) -> int:
+    return int(part) if part.isdigit() else SIZES.get(part, N * pieces(part))
 
 
 def sample(type: Type, rng: np.random.Generator) -> Array:
@@ -124,13 +137,19 @@ def run_numpy(program: Program, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 def compiled(program: Program) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """The program printed as the trainer's functions are, and executed."""
-    kernels = {k.__name__.removesuffix("_kernel"): k for e in program.equations for k in e.op.kernels}
-    body = Body(program, Names(GLOBALS | set(kernels)))
+    general = {kernel_name(k): k for e in program.equations for k in e.op.kernels}
+    body = Body(program, Names(GLOBALS | set(general)), loops=LoopFunctions())
     lines = body.lines(body.statements())
     finals = ", ".join(f"{name!r}: {body.final(name)}" for name in program.results)
     names = [body.names.of[i.value] for i in program.inputs]
     text = "\n".join([f"def run({', '.join(names)}):", *lines, f"    return {{{finals}}}"])
-    space: dict[str, Any] = {"np": np, "math": __import__("math"), **kernels, **settings(program)}
+    space: dict[str, Any] = {
+        "np": np,
+        "math": __import__("math"),
+        **body.kernels.chosen(),
+        **general,
+        **settings(program),
+    }
     exec(compile(text, f"<{program.name}>", "exec"), space)
     return lambda arrays: space["run"](*(arrays[i.name] for i in program.inputs))
 
@@ -148,7 +167,7 @@ def onnx_model(program: Program) -> ModelProto:
     """The program as a graph, by the code that writes every graph, with all inputs fed."""
     names = Names({i.name for i in program.inputs} | set(program.results))
     names.of.update({i.value: i.name for i in program.inputs})
-    graph = Graph(names, program.producers)
+    graph = Graph(names, program)
     add_program(graph, program, "", typed_nodes=True)
     for name, value in program.results.items():
         graph.nodes.append(helper.make_node("Identity", [names.of[value]], [name], name=f"out_{name}"))
@@ -239,13 +258,18 @@ def small(chains: str, **parts: str) -> Net:
     return loaded(spec(chains, **parts))
 
 
-def batch(net: Net, rng: np.random.Generator, count: int = N) -> tuple[list[Array], list[Array]]:
+def batch(
+    net: Net, rng: np.random.Generator, count: int = N, steps: Mapping[str, int] = SIZES
+) -> tuple[list[Array], list[Array]]:
     """Random inputs and targets in float64, classes and truth values whole; each class occurs where there is room."""
-    return [field_sample(f, rng, count) for f in net.inputs], [field_sample(f, rng, count) for f in net.targets]
+    given, wanted = ([field_sample(f, rng, count, steps) for f in fields] for fields in (net.inputs, net.targets))
+    return given, wanted
 
 
-def field_sample(field: Any, rng: np.random.Generator, count: int) -> Array:
-    shape = (count, *field.shape)
+def field_sample(field: Any, rng: np.random.Generator, count: int, steps: Mapping[str, int] = SIZES) -> Array:
+    shape = (count, *(steps.get(d, d) for d in field.shape))
+    if field.counts:
+        return rng.integers(1, steps[field.counts] + 1, shape)
     if field.classes:
         return rng.permutation(np.arange(int(np.prod(shape))) % field.classes).reshape(shape)
     if field.type.dtype == "u8":
@@ -270,7 +294,10 @@ def weights(made: Any, net: Net, rng: np.random.Generator, inputs: Sequence[Arra
 
 def extras(made: Any, net: Net, epoch: float = 0.0, step: int = 1, count: int = N) -> dict[str, Any]:
     """The keyword arguments that loss_and_grads takes besides the batch."""
-    found = {"draws": made.draw(int(epoch), step, count)} if hasattr(made, "draw") else {}
+    found: dict[str, Any] = {}
+    if hasattr(made, "draw"):
+        sizes = [SIZES[name] for name in list(inspect.signature(made.draw).parameters)[3:]]
+        found["draws"] = made.draw(int(epoch), step, count, *sizes)
     if net.trains:
         found |= time_of(getattr(made, net.losses[0].function), step, float(epoch), fallen(made, step))
     return found | {n.lower(): getattr(made, n) for n in ("CLIP_NORM", "CLIP_VALUE", "RENORMALIZE") if hasattr(made, n)}

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc.dsl.constraints import CONSTRAINTS
+from netc.dsl.context import within
 from netc.dsl.examples import FLAT
 from netc.dsl.ir import Builder, Tensor
-from netc.dsl.nowhere import Nowhere
-from netc.dsl.types import REAL, SIMPLEX, Shape, Type, pieces
+from netc.dsl.types import REAL, SIMPLEX, Type, pieces
 from netc.dsl.universal import OF_BIASES, OF_MOVING, UNIVERSAL
-from netc.dsl.words import WORDS, Init, Law, Learn, Word, WordError, within
+from netc.dsl.words import WORDS, Init, Word, WordError
+from random_scratch import Scratch
 from random_words import Definition, Own, Pen, Written, fresh
 
-# What has many options is tried more often, so that none of them is rare.
-LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation") for _ in range(1 + len(w.options) // 3)]
+# What has many options, or fits few values, is tried more often, so that nothing is rare.
+OFTEN = {"repeat_like": 9, "rnn": 6, "random_crop": 3}
+LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation")]
+LINKS = [w for w in LINKS for _ in range(OFTEN.get(w.name) or 1 + len(w.options) // 3)]
 # An example of a random net holds so many numbers at most.
 LARGEST = 64
 # Those of several options that exclude each other: a layer has one norm.
@@ -56,38 +58,6 @@ class Body:
     @property
     def block(self) -> bool:
         return self.definition.text.startswith("def block")
-
-
-@dataclass
-class Scratch(Nowhere):
-    """A net of one word, which says what the word gives and what weights it makes."""
-
-    builder: Builder
-    made: list[Shape] = field(default_factory=lambda: [])
-    inits: list[Init] = field(default_factory=lambda: [])
-    learns: bool = False
-    draws: bool = False
-    keeps: bool = False
-
-    def weight(self, name: str, shape: Shape, init: Init, fans: Any, own: Any = None) -> Tensor:
-        init.make(fresh(tuple(d for d in shape if isinstance(d, int)), name))
-        self.made.append(shape)
-        self.inits.append(init)
-        return self.builder.input("weight", f"{name}{len(self.made)}", Type("f32", shape))
-
-    def learned(self, x: Tensor, defaults: dict[str, float], shape: Shape, learn: Learn) -> list[Tensor]:
-        self.learns = True
-        return [self.builder.input("state", name, Type("f32", shape)) for name in defaults]
-
-    def running(self, firsts: Mapping[str, float], shape: Shape) -> list[Tensor]:
-        self.keeps = True
-        return [self.builder.input("state", name, Type("f32", shape)) for name in firsts]
-
-    def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
-        if pieces(shape[0]) > 1:
-            raise WordError("shape-mismatch", "what draws stands outside of pieces")
-        self.draws = True
-        return self.builder.input("draw", "draw", Type("f32", shape))
 
 
 @dataclass
@@ -171,6 +141,8 @@ class Chains:
 
         The `last` layer of a chain is not frozen, so that something is trained; it may have a `name` already.
         """
+        if word.prefix:
+            return self.prefix_link(word, value, last)
         if word.ids != (value.type.dtype == "i64"):
             return None
         # No slope leads back through these, and what stands before them would not learn.
@@ -179,6 +151,7 @@ class Chains:
         others = self.operands(word, value)
         if others is None:
             return None
+        known |= self.begun(word)
         found: list[tuple[Tensor, Scratch]] = []
 
         def fits(options: dict[str, Any]) -> bool:
@@ -192,8 +165,10 @@ class Chains:
                 for tensor, known in zip(given, values, strict=True):
                     tensor.value.channels = known.channels
                 scratch = Scratch(builder)
+                # A state that a layer begins with is a value of the spec.
+                states = {k: builder.input("example", k, v.type) for k, v in options.items() if isinstance(v, Value)}
                 with within(scratch):
-                    result = word.function(*given, **options)
+                    result = word.function(*given, **options | states)
                 found.append((result, scratch))
             if (scratch.learns and (self.inside or value.weighted)) or not 0 < size_of(result) <= LARGEST:
                 return False
@@ -207,16 +182,56 @@ class Chains:
         if options is None:
             return None
         result, scratch = found[-1]
-        self.unused = [v for v in self.unused if v not in others]
+        begins = [text.partition("=")[2] for text in options if text.startswith(("h=", "c="))]
+        self.unused = [v for v in self.unused if v not in (*others, *begins)]
         more = self.universal(scratch, last) if word.kind == "layer" else []
         more = [*(o for o in more if not o.startswith("name=")), f"name={name}"] if name else more
         weighted = value.weighted or bool(scratch.made) or scratch.keeps or any(self.values[o].weighted for o in others)
-        if others and options and "=" not in options[0]:
+        # Beside names of values the name of a constant would be one of them.
+        if word.operands and options and "=" not in options[0]:
             options[0] = f"{next(iter(word.options))}={options[0]}"
-        words = [" ".join([word.name, *others, *options, *more])]
+        links = [" ".join([word.name, *others, *options, *more])]
+        if result.value.cells is not None and self.pen.maybe(0.3):
+            self.pen.count("layer", "cells")
+            links.append("cells")
         after = Value("", result.type, weighted, result.value.channels)
         cut = pieces(result.type.shape[0]) > pieces(value.type.shape[0])
-        return self.whole(words, after) if cut else (words, after)
+        return self.whole(links, after) if cut else (links, after)
+
+    def prefix_link(self, word: Word, value: Value, last: bool) -> tuple[list[str], Value] | None:
+        """A layer behind a prefix: one that goes over the steps, or one that sees each of them alone."""
+        shape, both = value.type.shape, word.name == "bidirectional"
+        if len(shape) < 3 or (not both and len(shape) > 3) or value.channels or value.type.dtype != "f32":
+            return None
+        inner = self.pen.chance.choice(
+            [w for w in LINKS if w.kind == "layer" and (w.recurrent if both else w.name in EACH_STEP)]
+        )
+        found = self.word_link(
+            inner, value if both else Value("", Type("f32", ("N", *shape[2:])), value.weighted), last
+        )
+        if found is None or len(found[0]) > 1:
+            return None
+        (text,), given = found
+        self.pen.count(word.kind, word.name)
+        size = given.type.shape[-1]
+        assert isinstance(size, int)
+        modes = [f"mode={self.pen.option(word, word.options['mode']).text}"] if both and self.pen.maybe(0.5) else []
+        for mode in modes:
+            self.pen.count("option", f"{word.name}.{mode.partition('=')[0]}")
+        wide = 2 * size if both and modes in ([], ["mode=concat"]) else size
+        return [" ".join([word.name, text, *modes])], Value("", Type("f32", (*shape[:2], wide)), given.weighted, False)
+
+    def begun(self, word: Word) -> dict[str, Written]:
+        """The values that a layer over steps begins with, if any, and as many units as they have."""
+        states = [o.name for o in word.options.values() if o.kind.form == "value"]
+        lists = [n for n, v in self.values.items() if v.type.dtype == "f32" and len(v.type.shape) == 2]
+        if not states or not lists or self.inside or self.pen.maybe(0.3):
+            return {}
+        name = self.pen.chance.choice(lists)
+        size = self.values[name].shape[0]
+        return {"units": Written(str(size), size)} | {
+            state: Written(name, self.values[name]) for state in states if self.pen.maybe(0.7)
+        }
 
     def whole(self, words: list[str], value: Value) -> tuple[list[str], Value] | None:
         """Pieces of examples through an activation, where one fits, and together again."""
@@ -229,8 +244,13 @@ class Chains:
 
     def operands(self, word: Word, value: Value) -> list[str] | None:
         """The names of the values that a word takes besides; None where there are none that could fit."""
-        if not word.operands:
+        if not word.operands or (not word.joins and self.pen.maybe(0.6)):
             return []
+        if any(isinstance(d, str) for d in value.type.shape[1:]):
+            return None if word.joins else []
+        if word.operands == ("steps",):
+            stepped = [n for n, v in self.values.items() if v.type.dtype == "f32" and len(v.shape) == 2]
+            return [self.pen.chance.choice(stepped)] if stepped else None
         known = [n for n, v in self.values.items() if v.type.dtype == "f32" and v.shape[:-1] == value.shape[:-1]]
         same = [n for n in known if self.values[n].shape == value.shape]
         # Which shapes a word joins it says itself.
@@ -352,6 +372,8 @@ class Chains:
 
 
 DENSE = WORDS["layer", "dense"]
+# What time_distributed is drawn with.
+EACH_STEP = ("dense", "elementwise", "scale", "shift", "layernorm", "subset", "prelu")
 TOGETHER = WORDS["layer", "batch_to_space"]
 # Those that act on matrices alone.
 ACTING = ("l1", "l2", "weight_decay", "dropconnect", "weight_noise", *CONSTRAINTS)

@@ -177,6 +177,22 @@ def _layer(pen: Pen, name: str) -> tuple[str, Own]:
     )
 
 
+def _cell(pen: Pen, name: str) -> tuple[str, Own]:
+    """A state that stays between -1 and 1, and sometimes another one beside it."""
+    beside, starts = pen.maybe(0.5), pen.chance.choice(("zeros", "ones"))
+    body = ["weight W: [in.features, units]", f"weight U: [units, units]{pen.chance.choice(('', ' init=orthogonal'))}"]
+    body += [f"state h = {pen.chance.choice(('zeros', 'ones'))}(units)"]
+    z = formula(pen, "z", ("h", *(["s"] if beside else [])), alone=True)
+    body += [f"state s = {starts}(units)"] if beside else []
+    body += ["z = in @ W + h @ U"]
+    body += ["s = 0.9 * s + 0.1 * sigmoid(h)"] if beside else []
+    body += [f"h = tanh(z + 0.3 * {z}){' * s' if beside else ''}"]
+    body += [f"return {pen.chance.choice(('h', 'h * 2', 'h + z'))}"]
+    options = {"units": Option("units", Kind("whole", "a whole number", 1, 5), None, True)}
+    text = "\n".join([f"def cell {name}(units) {{", *(f"    {b}" for b in body), "}"])
+    return text, Own("cell", name, options)
+
+
 def _updater(pen: Pen, name: str) -> tuple[str, Own]:
     options = {"lr": Option("lr", RATE, 0.01, False), "beta": Option("beta", SHARE, 0.8, False)}
     first = pen.chance.choice(("zeros", "ones", "0.1"))
@@ -198,5 +214,6 @@ DEFINED: dict[str, Callable[[Pen, str], tuple[str, Own]]] = {
     "init": _init,
     "schedule": _schedule,
     "layer": _layer,
+    "cell": _cell,
     "updater": _updater,
 }

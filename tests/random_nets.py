@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netc.dsl.example_weights import KINDS as WEIGHING
 from netc.dsl.kinds import KINDS, LAWS
@@ -20,6 +20,7 @@ from netc.dsl.universal import OF_MOVING
 from netc.dsl.words import WORDS
 from random_chains import Chains, Value
 from random_formulas import DEFINED, definition
+from random_steps import end, links, over_time
 from random_targets import Target, called, target_of
 from random_words import EPOCHS, Definition, Own, Pen
 
@@ -49,6 +50,8 @@ class Writer:
     declared: list[str] = field(default_factory=lambda: [])
     body: list[str] = field(default_factory=lambda: [])
     targets: list[Target] = field(default_factory=lambda: [])
+    # Values over steps that nothing makes a list of, each of which a target of its own is compared with.
+    steps: list[Value] = field(default_factory=lambda: [])
     # The names that losses and metrics compare, and the layers that end in each; outputs that are said.
     heads: list[str] = field(default_factory=lambda: [])
     ends: list[str] = field(default_factory=lambda: [])
@@ -61,6 +64,19 @@ class Writer:
         return any(used[kind, name] for used in (self.pen.used, *(d.used for d in (*self.definitions, *bodies))))
 
     # Fields -----------------------------------------------------------------------------------------------------------
+
+    def over_time(self, name: str, steps: str, keep: bool) -> None:
+        """An input over steps, and the first sentences, which make a list of numbers of it or `keep` the steps."""
+        text, chain, value = over_time(self.chains, name, steps)
+        self.declared.append(f"input {name}: {text}")
+        if len(value.type.shape) == 3 and keep:
+            self.steps.append(replace(value, name=f"{name}_s"))
+            self.body.append(f"{name}_s = {chain}")
+            return
+        if len(value.type.shape) == 3:
+            words, value = end(self.chains, value)
+            chain = " -> ".join([chain, *words])
+        self.body += self.chains.grown(chain, value, f"{name}_v", self.pen.chance.randint(0, 2))
 
     def given(self, name: str) -> None:
         """An input, and the first sentence that makes numbers of it."""
@@ -91,6 +107,15 @@ class Writer:
         self.body += self.chains.grown("z", Value("z", Type("f32", ("N", size)), True), "z_v", 1)
 
     # Heads ------------------------------------------------------------------------------------------------------------
+
+    def stepwise(self, index: int, target: Target, value: Value) -> None:
+        """The chain that predicts a target at each step."""
+        self.pen.count("sentence", "target over time")
+        words, after = links(self.chains, value, self.pen.chance.randint(0, 1))
+        self.ends.append(f"end{index}" if self.pen.maybe(0.5) else "")
+        last = self.chains.dense(after, target.units, True, self.ends[-1])
+        self.heads.append(f"p{index}")
+        self.body.append(f"p{index} = {' -> '.join(filter(None, [value.name, *words, last, target.end]))}")
 
     def head(self, index: int, target: Target, last: bool) -> None:
         """The chain that predicts a target; the last one takes all that nothing has used yet."""
@@ -193,7 +218,8 @@ class Writer:
         # Beside a solver a plateau looks at rows that are held out.
         validation = pen.maybe(0.5) or (solved and self.uses("schedule", "plateau"))
         for head, target in zip(self.heads, self.targets, strict=True):
-            way = target.threshold(pen.chance, validation) if pen.maybe(0.5) else ""
+            # What is tuned is tuned for whole examples.
+            way = target.threshold(pen.chance, validation and not target.steps) if pen.maybe(0.5) else ""
             if way:
                 pen.count("sentence", f"threshold {way.partition('(')[0] if '(' in way else 'number or costs'}")
                 lines.append(f"threshold {head} {way}")
@@ -216,7 +242,7 @@ class Writer:
             found["validation"] = "25%"
             found |= {"early_stop": "2"} if not named and pen.maybe(0.5) else {}
         classes = [t for t in self.targets if t.type.startswith("class(") or t.type == "binary[1]"]
-        if len(classes) == 1 and pen.maybe(0.3):
+        if len(classes) == 1 and classes[0].word != "ctc" and pen.maybe(0.3):
             count = classes[0].units if "class" in classes[0].type else 2
             found["class_weight"] = str([round(chance.uniform(0.2, 4), 2) for _ in range(count)])
         if pen.maybe(0.15):
@@ -251,14 +277,23 @@ def random_spec(seed: object) -> RandomSpec:
     for kind in ("part", "block"):
         if pen.maybe(0.2):
             writer.chains.body(kind, (chance.randint(1, 5),))
-    for index in range(chance.choice((1, 1, 2))):
-        writer.given(f"x{index}")
-    if pen.maybe(0.15):
+    count, noisy = chance.choice((1, 1, 2)), pen.maybe(0.15)
+    for index in range(count):
+        stepped = pen.maybe(0.7 if any(own.kind == "cell" for own in pen.own) else 0.2)
+        # Numbers a step and numbers an example are no one loss together.
+        keep = (writer.several or (count == 1 and not noisy)) and pen.maybe(0.4)
+        writer.over_time(f"x{index}", "TS"[index], keep) if stepped else writer.given(f"x{index}")
+    if noisy:
         writer.noise()
-    writer.targets = [target_of(pen) for _ in range(chance.choice((1, 1, 1, 2)))]
+    writer.targets = [target_of(pen, str(value.type.shape[1])) for value in writer.steps]
+    if writer.chains.values:
+        writer.targets += [target_of(pen) for _ in range(chance.choice((1, 1, 1, 2)))]
     for index, target in enumerate(writer.targets):
         writer.declared.append(f"target y{index}: {target.type}")
-        writer.head(index, target, index == len(writer.targets) - 1)
+        if index < len(writer.steps):
+            writer.stepwise(index, target, writer.steps[index])
+        else:
+            writer.head(index, target, index == len(writer.targets) - 1)
     return written(writer)
 
 

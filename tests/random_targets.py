@@ -38,6 +38,8 @@ class Target:
     word: str
     options: tuple[str, ...]
     metrics: tuple[Measured, ...]
+    # The name of the steps at each of which it is predicted, if any.
+    steps: str = ""
 
     def loss(self, *compared: str) -> str:
         """The loss as a spec writes it, with what it compares where that is said."""
@@ -64,11 +66,14 @@ def called(word: str, *arguments: str) -> str:
     return f"{word}({', '.join(arguments)})" if arguments else word
 
 
-def target_of(pen: Pen) -> Target:
-    """A target, and a loss that takes it."""
+def target_of(pen: Pen, steps: str = "") -> Target:
+    """A target, and a loss that takes it; at each of some steps, or for whole examples."""
     chance = pen.chance
     own = [o for o in pen.own if o.kind == "loss"]
-    word = chance.choice(own if own and pen.maybe(0.7) else LOSSES)
+    # What looks at the features of an example takes no steps, and labels in a row are aligned with steps alone.
+    fitting = [w for w in LOSSES if not (w.features if steps else w.aligns)]
+    fitting = [w for w in fitting for _ in range(1 + 4 * w.aligns)]
+    word = chance.choice(own if own and pen.maybe(0.7) else fitting)
     # A loss of the spec's own takes whatever a target may be.
     kind = chance.choice(word.targets if isinstance(word, Word) else list(NUMBERS))
     needs = word.needs(kind) if isinstance(word, Word) else REAL
@@ -76,17 +81,25 @@ def target_of(pen: Pen) -> Target:
     units = chance.randint(2, 4) if several else chance.randint(1, 3)
     end = activation_for(needs) or chance.choice(["", "", "tanh", "sigmoid"])
     labels = ", ".join(f'"l{i}"' for i in range(units))
-    type = {"class": chance.choice([f"class({units})", f"class({labels})"])}.get(kind, f"{kind}[{units}]")
+    of_classes = chance.choice([f"class({units})", f"class({labels})"])
+    type = of_classes if kind == "class" else f"{kind}[{units}]"
+    if isinstance(word, Word) and word.aligns:
+        type = f"{of_classes}[{chance.choice(('2', 'L'))}]"
+    elif steps:
+        type = f"{of_classes}[{steps}]" if kind == "class" else f"{kind}[{steps}, {units}]"
     given = judging(pen, word, units, 0.3)
     options = tuple(pen.write(word, given, named=True))
     pen.count("target", kind)
     if isinstance(word, Word) and word.predicts:
         # A prediction of another shape than the target's goes with no metric, and gets no activation.
         wide = word.predicts(("N", units), **{name: w.value for name, w in given.items()})[1]
-        return Target(type, wide, "", word.name, options, ())
+        return Target(type, wide, "", word.name, options, (), steps)
     if end:
         pen.count("activation", end)
-    return Target(type, units, end, word.name, options, tuple(metrics_of(pen, kind, end, units)))
+    # Labels in a row have no step of their own, at which a metric would compare.
+    alone = isinstance(word, Word) and word.aligns
+    metrics = () if alone else tuple(metrics_of(pen, kind, end, units))
+    return Target(type, units, end, word.name, options, metrics, steps)
 
 
 def metrics_of(pen: Pen, kind: str, end: str, units: int) -> list[Measured]:

@@ -110,7 +110,9 @@ class Pen:
 
     def options(self, word: Word | Own, share: float = 0.4, **given: Written) -> dict[str, Written]:
         """Some of a word's options, and all that it needs; `given` are those of them that are known."""
-        wanted = [o for o in word.options.values() if o.required or self.maybe(share)]
+        # A value of the spec is known, or none.
+        options = [o for o in word.options.values() if o.kind.form != "value" or o.name in given]
+        wanted = [o for o in options if o.required or o.name in given or self.maybe(share)]
         return {o.name: given.get(o.name) or self.option(word, o) for o in wanted}
 
     def fitting(self, word: Word, fits: Callable[[dict[str, Any]], bool], **given: Written) -> list[str] | None:

@@ -27,7 +27,8 @@ Array = np.ndarray[Any, Any]
 
 # The same bits are promised for the same number of BLAS threads.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONHASHSEED")
+# As a user meets it, netc is compiled once and not each time that it runs.
+HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE")
 ENV = {name: value for name, value in os.environ.items() if name not in HIDDEN} | THREADS
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from netc.dsl import ops
 from netc.dsl.ir import Builder, Program, Tensor
-from netc.dsl.types import Type
+from netc.dsl.types import Domain, Type
 
 Make = Callable[..., Tensor]
 TYPES = {
@@ -17,6 +17,8 @@ TYPES = {
     "k": Type("i64", ("N",), ops.arange.type(stop=3).domain),  # pyright: ignore[reportAttributeAccessIssue]
     "n": Type("f32", ()),
     "v": Type("f32", ("N",)),
+    "s": Type("f32", ("N", "T", 3)),
+    "w": Type("i64", ("N",), Domain(1, 3, False, False, whole=True)),
 }
 
 
@@ -286,6 +288,15 @@ AFTER: dict[str, tuple[Make, str]] = {
         return r = x
         """,
     ),
+    "a product transposed": (
+        lambda x: ops.transposed(ops.transposed(ops.stack(x, x)) @ ops.stack(x, x)),
+        """
+        %0: f32[N, 2, 3] = stack(x, x)
+        %1: f32[N, 3, 2] = transposed(%0)
+        %2: f32[N, 3, 3] = matmul(%1, %0)
+        return r = %2
+        """,
+    ),
     "a cast to what it is": (
         lambda x: ops.cast(x, dtype="f32"),
         """
@@ -359,6 +370,23 @@ AFTER: dict[str, tuple[Make, str]] = {
         %0: f32[] = constant(number=3, dtype='f32', name='')
         %1: f32[N, 3] = div(x, %0)
         return r = %1
+        """,
+    ),
+    "what stands before steps in reverse": (
+        lambda s, w: ops.nothing(ops.reverse_steps(ops.reverse(s, axis=1), w), units=2),
+        """
+        %0: f32[N, 2] = nothing(s, units=2)
+        return r = %0
+        """,
+    ),
+    "the steps that count are those of an input": (
+        lambda s, w: ops.where(ops.expand_dims(ops.steps.counted(w, ops.tanh(s)), axis=2), s, 0),
+        """
+        %0: bool[N, T] = counted(w, s)
+        %1: bool[N, T, 1] = expand_dims(%0, axis=2)
+        %2: f32[] = constant(number=0, dtype='f32', name='')
+        %3: f32[N, T, 3] = where(%1, s, %2)
+        return r = %3
         """,
     ),
 }  # fmt: skip

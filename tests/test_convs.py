@@ -186,7 +186,7 @@ REFUSED = {
     "flatten -> conv 4 3x3": (IMAGE, "shape-mismatch", "before flatten"),
     "conv 4 3": ("f32[8]", "shape-mismatch", "reshape"),
     "conv 4 2": ("f32[1, 2, 2, 2, 2]", "shape-mismatch", "reshape"),
-    "embedding 5 -> conv 4 3": ("category(4)[6]", "shape-mismatch", "permute [1, 0]"),
+    "embedding 5 -> conv 4 3": ("category(4)[6, 2]", "shape-mismatch", "permute [2, 0, 1]"),
     "deconv 4 2x2 output_pad=1": (IMAGE, "bad-option", "take it away"),
     "deconv 4 2x2 stride=2 pad=same output_pad=1": (IMAGE, "bad-option", "take output_pad away"),
     "deconv 4 1x1 pad=2": (IMAGE, "shape-mismatch", "smaller"),

@@ -105,7 +105,8 @@ PAIRS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     ),
     "an updater with a flag and a number that decide": (
         "def updater own(lr=0.1, momentum=0.9, nesterov=false) {\n    state v = zeros\n    v = momentum * v + g\n"
-        "    if nesterov and momentum > 0 {\n        w = w - lr * (g + momentum * v)\n    } else {\n        w = w - lr * v\n    }\n}",
+        "    if nesterov and momentum > 0 {\n        w = w - lr * (g + momentum * v)\n"
+        "    } else {\n        w = w - lr * v\n    }\n}",
         {"chains": "dense 4 -> tanh\ndense 2", "updater": "own nesterov=true"},
         {"chains": "dense 4 -> tanh\ndense 2", "updater": "nesterovs"},
     ),

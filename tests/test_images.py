@@ -155,7 +155,7 @@ REFUSED = {
     "maxpool 2x2 -> flatten": ("f32[6]", "shape-mismatch", "reshape [1, 2, 3]"),
     "avgpool 2": ("f32[7]", "shape-mismatch", "reshape [1, 7]"),
     "globalavgpool": ("f32[6]", "shape-mismatch", "reshape"),
-    "embedding 4 -> maxpool 2": ("category(4)[6]", "shape-mismatch", "permute [1, 0]"),
+    "embedding 4 -> maxpool 2": ("category(4)[6, 2]", "shape-mismatch", "permute [2, 0, 1]"),
     "sumpool 2": ("f32[1, 2, 2, 2, 2]", "shape-mismatch", "reshape"),
     "maxpool 5x5": ("f32[1, 4, 6]", "shape-mismatch", "pad=same"),
     "maxpool 2x2 pad=2": ("f32[1, 4, 6]", "bad-option", "less than the window"),

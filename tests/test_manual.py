@@ -82,7 +82,7 @@ def test_a_signature_shows_every_option(manual: Manual):
         assert (row.name.upper() if option.required else f"{row.name}=") in manual.signature
         assert row.takes and (row.name, row.required) == (option.name, option.required)
     operands = word.operands if word.kind == "layer" else ()
-    assert all(operand.strip("*").upper() in manual.signature for operand in operands)
+    assert all(operand.strip("*?").upper() in manual.signature for operand in operands)
 
 
 @pytest.mark.parametrize("manual", MANUALS, ids=each)

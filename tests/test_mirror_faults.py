@@ -174,8 +174,9 @@ LABELS = {
     ),
     "a label for each row": Mistake(
         "dense 3 -> softmax",
-        "not-yet 3:11",
-        "this version of netc has one label an example",
+        "shape-mismatch 5:6",
+        "the prediction is [3], but the target y needs [2, 3]"
+        " | end the chain with flatten -> dense 6 -> reshape [2, 3] -> softmax",
         {"target": "class(3)[2]", "loss": "mcxent"},
     ),
     "two values of different shapes": Mistake(

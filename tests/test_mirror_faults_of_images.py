@@ -53,8 +53,8 @@ RANKS: Rows = {
     "conv 4 2": (FOUR, "shape-mismatch 4:1", "conv takes at most 3 axes behind the channels, but x gives [1, 2, 2"),
     "maxpool 2": (FOUR, "shape-mismatch 4:1", "maxpool takes at most 3 axes behind the channels, but x gives [1, 2"),
     "locally_connected 2 2": (VOLUME, "shape-mismatch 4:1", "locally_connected takes one or two axes behind the"),
-    "embedding 4 -> conv 4 3": (WORDS, "shape-mismatch 4:16", "conv needs channels first, but embedding gives [6"),
-    "embedding 4 -> maxpool 2": (WORDS, "shape-mismatch 4:16", "maxpool needs channels first, but embedding gives"),
+    "embedding 4 -> conv 4 3x3": (WORDS, "bad-option 4:16", "kernel of conv is given for 2 axes, but embedding"),
+    "embedding 4 -> maxpool 7": (WORDS, "shape-mismatch 4:16", "maxpool's window 7 is larger than the 6 of embedding"),
     "flip": (FEATURES, "shape-mismatch 4:1", "flip needs channels and one to 3 axes behind them, but x gives [6]"),
     "embedding 4 -> cutout 1": (WORDS, "shape-mismatch 4:16", "cutout needs channels first, but embedding gives [6"),
 }

@@ -25,10 +25,10 @@ AXES = {
     "rows from reshape into dense": Mistake(
         "reshape [2, 3] -> dense 2", "shape-mismatch 4:19", "dense needs one axis of features, but reshape gives [2, 3]"
     ),
-    "rows from embedding into dense": Mistake(
+    "rows from embedding, of which dense sees each": Mistake(
         "embedding 3 -> dense 2",
-        "shape-mismatch 4:16",
-        "dense needs one axis of features, but embedding gives [2, 3]",
+        "shape-mismatch 5:6",
+        "the prediction is [2, 2], but the target y needs [2] | end the chain with flatten -> dense 2",
         {"given": "category(4)[2]"},
     ),
     "more numbers than there are": Mistake(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import road
 from harness import module
 from netc.codegen import to_onnx
 from netc.dsl import load
 from netc.runtime import Session
-from test_specs import SPECS, netc
+from test_specs import SPECS
 
 DATA = SPECS.parent.parent / "shared" / "data"
 Array = np.ndarray[Any, Any]
@@ -48,7 +49,7 @@ def test_some_digits_are_soon_read() -> None:
 def test_digits_are_read_as_stated(name: str, least: float, engine: str, tmp_path: Path) -> None:
     x, y = digits()
     np.savez(tmp_path / "digits.npz", image=x[:8000], digit=y[:8000])
-    netc(
+    road.process(
         "train",
         SPECS / "architectures" / f"{name}.net",
         "--data",
@@ -57,5 +58,5 @@ def test_digits_are_read_as_stated(name: str, least: float, engine: str, tmp_pat
         engine,
         "-o",
         tmp_path / "run",
-    )
+    ).ok()
     assert score(tmp_path / "run" / f"{name}.onnx", x[8000:], y[8000:]) >= least

@@ -14,7 +14,7 @@ import test_updaters
 import test_words
 from harness import Array, batch, case_type, forget, gradient, module, numeric_gradient, op_program, small, weights
 from netc.dsl import Net
-from netc.dsl.ir import OPS, Backward, Builder, Op, Tensor, handles
+from netc.dsl.ir import OPS, Backward, Builder, Equation, Op, Program, Tensor, handles
 from netc.dsl.ops import matmul, mean, softmax, transpose
 from netc.dsl.ops.elementwise import flat
 from netc.dsl.words import WORDS, Clock, Update
@@ -138,6 +138,11 @@ IMAGES = [
     *("deconv 3 2x2", "depthwise 2x2", "locally_connected 2 2x2", "conv 3 3x3 stride=2", "batchnorm frozen=true"),
     *("flip", "random_shift 1", "random_crop 2x3", "cutout 2"),
 ]
+# Words over steps behind weights.
+STEPS = [
+    "dense 3 -> reverse_time -> rnn 3 -> last_step -> dense 2",
+    "dense 3 -> last_step -> repeat_like x -> time_distributed dense 2 -> last_step",
+]
 
 
 def nets_by_op() -> dict[str, list[Net]]:
@@ -149,11 +154,22 @@ def nets_by_op() -> dict[str, list[Net]]:
     nets += [small(f"conv 4 2x2 pad=same -> {chain} -> flatten -> dense 2", given="f32[2, 4, 6]") for chain in IMAGES]
     # Over one axis, since two flips cancel each other.
     nets += [small("conv 4 2 -> upsample 2 mode=bilinear -> flatten -> dense 2", given="f32[2, 6]")]
+    nets += [small(chain, given=f"f32[T, 4]{lengths}") for chain in STEPS for lengths in ("", " lengths=true")]
+    nets += [small("dense 3 -> softmax", given="f32[T, 4]", target="class(3)[T]", loss="mcxent")]
+    nets += [small("dense 3 -> softmax", given="f32[T, 4]", target="class(3)[2]", loss="ctc")]
     nets += [n for use in test_gradients.DIFFERENTIATED for n in nets_around(use)]
     for net in nets:
-        for name in {e.op.name for e in gradient(net).equations if e.undoes is None}:
+        for name in {e.op.name for e in all_of(gradient(net)) if e.undoes is None}:
             found.setdefault(name, []).append(net)
     return found
+
+
+def all_of(program: Program) -> Iterator[Equation]:
+    """The equations of a program, and of what goes over its steps."""
+    for equation in program.equations:
+        yield equation
+        if "loop" in equation.attrs:
+            yield from all_of(equation.attrs["loop"].program)
 
 
 def test_flips_are_seen_in_nets():
@@ -164,7 +180,7 @@ def test_flips_are_seen_in_nets():
             if any(killed(lambda net=net: test_gradients.gradients_of_weights(net)) for net in nets.get(op.name, [])):
                 seen.add(op.name)
     # Nothing of this version leads back through these, so only their own cases see them.
-    bare = {"broadcast_like", "cast", "pad", "turned"}
+    bare = {"broadcast_like", "cast", "pad", "reshape_like", "turned"}
     assert {op.name for op in WITH_GRADIENT} - seen == bare
 
 
@@ -178,14 +194,22 @@ def gives_truth(op: Op) -> bool:
 SPELLED = [op for op in OPS.values() if isinstance(op.numpy, str) and op.cases]
 # A truth value has no sign, and is spoilt by its contrary.
 BOOLEAN = {op.name for op in OPS.values() if op.cases and gives_truth(op)}
-# Of these a sign would not change the type that is checked, or they return several results.
-SPOILT = [op for op in SPELLED if op.name not in {"softmax_mcxent", "clip_by_norm"}]
+# A sign changes no zeros, which are spoilt by a one.
+ZEROS = {"nothing"}
 
 
-@pytest.mark.parametrize("op", SPOILT, ids=lambda op: op.name)
+def spoilt(op: Op) -> str:
+    """The op's spelling, made wrong."""
+    if len(op_program(op, *op.cases[0]).results) > 1:
+        return f"tuple(-part for part in {op.numpy})"
+    if op.name in ZEROS:
+        return f"1 + {op.numpy}"
+    return f"np.logical_not({op.numpy})" if op.name in BOOLEAN else f"-({op.numpy})"
+
+
+@pytest.mark.parametrize("op", SPELLED, ids=lambda op: op.name)
 def test_a_spoilt_spelling_is_seen(op: Op):
-    wrong = f"np.logical_not({op.numpy})" if op.name in BOOLEAN else f"-({op.numpy})"
-    with changed(op, numpy=wrong):
+    with changed(op, numpy=spoilt(op)):
         assert killed(lambda: value_checks(op)), f"nobody saw that the page computes -{op.name}"
 
 
@@ -198,6 +222,8 @@ def test_a_spoilt_node_is_seen(op: Op):
 
     def wrong(g: Any, eq: Any, *names: str) -> Any:
         found = g.node(right, *names) if isinstance(right, str) else right(g, eq, *names)
+        if op.name in ZEROS:
+            return g.Add(found, g.scalar(1, eq.results[0].type))
         return tuple(g.Neg(n) for n in found) if isinstance(found, tuple) else g.Neg(found)
 
     with changed(op, onnx=wrong):

@@ -21,7 +21,7 @@ dropout1 dropout dense concat prediction predictions batch examples clip_norm CL
 erf _x __x__ net input target dy dz2 d derror dW1 W_first b_first mean2 mean1 W3 onehot probs losses y_class y_next
 constant matmul add shape_2
 """.split()  # noqa: SIM905
-MODULES = {"math", "sys", "os", "hashlib"}
+MODULES = {"argparse", "math", "sys", "os", "hashlib"}
 ROLES = {
     "input": "net small\ninput {}: f32[3]\ntarget yy: f32[2]\nhh = standardize -> dense 3 name=first",
     "target": "net small\ninput xx: f32[3]\ntarget {}: f32[2]\nhh = standardize -> dense 3 name=first",
@@ -122,6 +122,7 @@ def test_hostile_texts():
     assert "\r" not in page and module(net).NAME == "plain"
     tree = ast.parse(page)
     assert {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} == {
+        "argparse",
         "hashlib",
         "math",
         "os",

@@ -33,7 +33,10 @@ WITHOUT_CASES = {
     "literal": "has no arguments, and prints the name of an array of the page: test_literal",
     "arange": "has no arguments: test_arange",
     "max_pool_grad": "its third argument follows from the second: test_images",
+    "chosen": "how many rows it gives is known only at run time: test_chosen",
     "fill": "has no arguments: test_fill",
+    "blocks": "has no arguments: test_blocks_of_numbers",
+    "scan": "its attribute is a program: test_cells",
     "eye": "has no arguments: test_identity in test_initializers",
     "draw_normal": "random: the initializers' statistics in test_initializers",
     "draw_uniform": "random: the initializers' statistics in test_initializers",
@@ -44,7 +47,7 @@ WITHOUT_CASES = {
 # Metrics, data statistics and initializers run on the host alone, so these have no graph.
 RANDOM = {name for name, where in WITHOUT_CASES.items() if where.startswith("random")}
 SCORES = {"confusion", "top_k", "roc_auc", "pr_auc", "calibration"}
-WITHOUT_ONNX = {"spread", *SCORES, "literal", "fill", "eye", *RANDOM}
+WITHOUT_ONNX = {"spread", "chosen", *SCORES, "literal", "fill", "blocks", "eye", *RANDOM}
 # Beside the records' own cases: arrays that are broadcast on both sides, more axes, and reductions over several.
 BROADCAST = [("N,1", "4"), ("4", "N,4"), ("", "N,4"), ("N,1", "N,4"), ("N,2,3", "2,1"), ("", "")]
 PAIRED = ("add", "sub", "mul", "maximum", "minimum", "greater", "less_equal")
@@ -107,7 +110,7 @@ def expanded(program: Program) -> Program:
 def test_every_op_has_cases_and_a_reference():
     bare = {name for name, op in OPS.items() if not op.cases}
     assert bare == set(WITHOUT_CASES)
-    assert set(OPS) - set(reference.OPS) == RANDOM
+    assert set(OPS) - set(reference.OPS) == RANDOM | {"scan"}
     # A constant becomes an initializer of the graph.
     assert {name for name, op in OPS.items() if op.onnx is None and op.body is None} == WITHOUT_ONNX | {"constant"}
 
@@ -192,11 +195,24 @@ def test_gradient(op: Op, texts: tuple[str, ...], attrs: dict[str, Any]):
     gradient_check(op, texts, attrs)
 
 
+def test_chosen():
+    builder = Builder()
+    rows, keep = (
+        builder.input("example", "x", case_type("N,2")),
+        builder.input("example", "keep", case_type("N of bool")),
+    )
+    program = builder.program("chosen", {"r": builder.emit(OPS["chosen"], rows, keep)}).check()
+    x = np.arange(10.0).reshape(5, 2)
+    assert run_numpy(program, {"x": x, "keep": x[:, 0] % 4 == 0})["r"].tolist() == [[0, 1], [4, 5], [8, 9]]
+
+
 def test_what_has_no_gradient_needs_none():
     """An op without one is flat almost everywhere, gives no numbers, is a gradient itself, or has no arguments."""
     level = {"sign", "floor", "stairs", "heaviside", "argmax", "argmin", "size", "below"}
+    level |= {"sine_positions"}
     listed = {"vector", "lookup", "onehot", "window_shares", "interpolation", "averaging"}
-    truth = {"greater", "less", "greater_equal", "less_equal", "equal", "not_equal"}
+    truth = {"numbered", "causal", "counted", "greater", "less", "greater_equal", "less_equal", "equal", "not_equal"}
+    listed |= {"nothing", "carried", "left", "all_steps", "at_end", "may_skip", "with_blanks"}
     truth |= {"logical_and", "logical_or", "logical_not"}
     backward = {
         "softmax_mcxent_grad",
@@ -204,6 +220,8 @@ def test_what_has_no_gradient_needs_none():
         "conv_weight_grad",
         "unfold_grad",
         "scatter_add",
+        *("before", "rnn_grad", "gru_grad", "lstm_grad", "graves_lstm_grad", "last_grad", "last_of_grad"),
+        "below_rows",
         "log_softplus_slope",
         "avg_pool_grad",
         "batchnorm_grad",
@@ -322,6 +340,12 @@ def test_fill(number: float, shape: tuple[int, ...]):
     builder = Builder()
     program = builder.program("fill", {"r0": builder.emit(ops.random.fill, number=number, shape=shape)})
     assert_close(run_numpy(program, {})["r0"], reference.OPS["fill"](number, shape), 0)
+
+
+def test_blocks_of_numbers():
+    builder = Builder()
+    program = builder.program("blocks", {"r0": builder.emit(ops.random.blocks, numbers=(0.0, 2.0, 0.5), size=2)})
+    assert run_numpy(program, {})["r0"].tolist() == reference.OPS["blocks"]((0.0, 2.0, 0.5), 2).tolist()
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softplus", "log1p", "expm1"])

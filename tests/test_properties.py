@@ -96,7 +96,8 @@ def hostile_nets(way: int) -> list[tuple[str, ...]]:
 def test_hostile_names(way: int, tmp_path: Path) -> None:
     """Nets that differ in names alone compute the same, to the last bit, and their pages are clean."""
     plain = run_of(named(PLAIN))
-    for i, names in enumerate(hostile_nets(way)):
+    # By make test every second name.
+    for i, names in enumerate(hostile_nets(way)[:: 1 if WAYS > 1 else 2]):
         net = named(names, f"net{i}")
         for found, expected in zip(run_of(net), plain, strict=True):
             np.testing.assert_array_equal(found, expected, str(names))

@@ -90,8 +90,7 @@ DECLARED = {
     "an unknown artifact": (("net small", "targets numpi\nnet small"), "unknown-word"),
     "a constant at fault": (("dense 3", "let k = 1/0\ndense k"), "bad-constant"),
     "a constant at fault in a type": (("x: f32[4]", "x: f32[k]\nlet k = 1/0"), "bad-constant"),
-    "a type of later": (("x: f32[4]", "x: token(9)[4]"), "not-yet"),
-    "a sentence of later": (("dense 3", "def cell d() { return in }\ndense 3"), "not-yet"),
+    "an option of later": (("net small", "net small\ntrain test=10%"), "not-yet"),
     "a loss without a name beside another": (("loss mcxent", "loss a = mcxent\nloss mcxent"), "unnamed-loss"),
     "a wrong name for a file": (("net small", 'net small\ndata "/a.csv"'), "bad-path"),
 }

@@ -196,7 +196,7 @@ def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
 def test_ctrl_c_before_training_begins(tmp_path: Path) -> None:
     """While the data are read, say: no traceback, and nothing that stands in the way of the next run."""
     spec = write_spec("adam", tmp_path)
-    first = "import netc.runtime.data as d, os, signal\nd.npz_names = lambda path: os.kill(os.getpid(), signal.SIGINT)"
+    first = "import netc.runtime.reader as r, os, signal\nr.npz_names = lambda _: os.kill(os.getpid(), signal.SIGINT)"
     options = (spec, "--data", data(), "-o", tmp_path / "out")
     done = netc("train", *options, first=first)
     assert (done.code, "Traceback" in done.err) == (130, False), done.err

@@ -250,17 +250,17 @@ PAGE = RESIDUAL + "part core { dense 6 -> relu }\nresidual 6 -> core -> relu\nco
 
 def test_headings_say_where_a_layer_belongs():
     page = to_numpy(small(PAGE))
-    predict = page[page.index("def predict") : page.index("def loss_and_grads")]
-    headings = [line.strip() for line in predict.splitlines() if line.strip().startswith("# ")]
+    forward = page[page.index("def loss_and_grads") : page.index("# back through")]
+    headings = [line.strip() for line in forward.splitlines() if line.strip().startswith("# ")]
     assert headings == [
         "# residual1 1  dense 6 bias=false",
         "# residual1 2  dense 6 -> leakyrelu 0.1",
-        "# residual1 3  dense 6",
-        "# residual1  add skip -> tanh",
+        "# residual1 3  dense 6 -> add skip -> tanh",
         "# core 1  dense 6 -> relu",
         "# relu",
         "# core 1 (use 2)  dense 6 -> relu",
         "# 1  dense 2",
+        "# loss",
     ]
     assert "    # back through core 1 (use 2)\n" in page and "    # back through residual1 3\n" in page
 

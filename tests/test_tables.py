@@ -204,12 +204,12 @@ DECLARED = [
     ("input", "simplex", "bad-type"),
     ("input", "simplex[1]", "bad-type"),
     ("input", "simplex[3, 1]", "bad-type"),
-    ("input", "u8[T, 3]", "not-yet"),
-    ("input", "token(5)", "not-yet"),
+    ("input", "u8[3, T]", "bad-type"),
+    ("input", "token", "bad-type"),
     ("input", "counts", "unknown-type"),
     ("target", "category(3)", "bad-type"),
     ("target", "u8", "bad-type"),
-    ("target", "class(3)[2]", "not-yet"),
+    ("target", "token(3)[T]", "bad-type"),
 ]
 
 

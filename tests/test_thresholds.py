@@ -17,6 +17,11 @@ BINARY = {"chains": "dense 1 -> sigmoid", "target": "binary", "loss": "xent"}
 COLUMNS = {"chains": "dense 3 -> sigmoid", "target": "binary[3]", "loss": "xent"}
 TWO = {"chains": "dense 2 -> softmax", "target": 'class("no", "yes")', "loss": "mcxent"}
 THREE = {"chains": "dense 3 -> softmax", "target": "class(3)", "loss": "mcxent"}
+STEPS = {
+    "chains": "repeat_vector 2 -> time_distributed dense 2 -> softmax",
+    "target": 'class("no", "yes")[2]',
+    "loss": "mcxent",
+}
 METRICS = ("accuracy", "f1", "gmeasure", "mcc", "kappa")
 SPLIT = "train validation=25% epochs=6 batch=8 seed=3"
 
@@ -126,6 +131,8 @@ RULES = [
     (THREE, "[[0, 1, 4], [2, 0, 3], [9, 1, 0]]"),
     (BINARY, "cost(fp=1, fn=2)"),
     (TWO, "cost(fp=1, fn=2)"),
+    (STEPS, "0.3"),
+    (STEPS, "cost(fp=1, fn=2)"),
 ]
 
 
@@ -194,6 +201,7 @@ FAULTS = {
     '[["a", 1], [5, 0]]': (BINARY, "bad-option", "2 rows"),
     "0.4": (THREE, "bad-option", "parts two classes, but y has 3"),
     "best(f1)": (THREE, "bad-option", "parts two classes, but y has 3"),
+    "best(mcc)": (STEPS, "bad-option", "tuned for whole examples, but y is predicted at each step"),
     "cost(fp=2, fn=1)": (THREE, "bad-option", "parts two classes, but y has 3"),
     "0.5": ({"chains": "dense 2", "target": "f32[2]", "loss": "mse"}, "target-mismatch", "there is nothing to decide"),
     "0.6": ({"chains": "dense 1", "target": "binary", "loss": "mse"}, "domain-mismatch", "needs probabilities"),

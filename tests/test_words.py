@@ -66,12 +66,14 @@ def test_use_compiles(use: Use):
 def test_layer_value(use: Use):
     net = layer_net(use)
     made, p, (x,), _ = data(net)
-    own = {name.removesuffix("1"): p[name] for name in net.weights if name.endswith("1")}
+    number = "2" if use.word.recurrent and "W_other" in p else "1"
+    own = {name.removesuffix(number): p[name] for name in net.weights if name.endswith(number)}
     other = reference.OPS["tanh"](reference.matmul(x, p["W_other"]) + p["b_other"]) if "W_other" in p else None
     exact = reference.LAYERS[use.word.name](x, own, other, **use.options)
     # Learned statistics are kept in float32; everything else is computed in the precision of the data.
     assert_close(made.predict(p, x), exact, 1e-6 if net.states else EXACT, str(use))
-    assert ("b" in own) == ("W" in own and use.options.get("bias", "bias" in use.word.options))
+    biased = use.options.get("bias", "bias" in use.word.options or use.word.prefix or "U" in own)
+    assert ("b" in own) == ("W" in own and biased)
 
 
 @pytest.mark.parametrize("use", uses("activation"), ids=str)

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from harness import Array, assert_close, batch, extras, falls, module, narrow, session, small, update, weights
 from netc.codegen import to_step
 from netc.dsl import Net, vocabulary
-from netc.dsl.examples import BEFORE, BEHIND, BESIDE, FLAT, IMAGE, TARGETS, head_of
+from netc.dsl.examples import BEFORE, BEHIND, BESIDE, BESIDE_IT, FLAT, IMAGE, TARGETS, head_of
 from netc.dsl.words import WORDS, Word
 
 assert vocabulary.__all__
@@ -27,15 +27,19 @@ ALTERNATIVES: dict[str, Any] = {
     "anneal": 1.5,
     "approximate": True,
     "at": (0, 2, 7),
+    "attention.units": 4,
     "axes": (1, 0),
     "axis": 1,
     "batchnorm.scale": False,
+    "bag": "mean",
     "beta": 2.0,
     "beta1": 0.5,
     "beta2": 0.6,
     "beta_init": "ones",
     "bias": False,
     "bias_init": "ones",
+    "bidirectional.mode": "multiply",
+    "c": "other",
     "bins": 3,
     "block": 2,
     "center_loss.alpha": 0.2,
@@ -45,12 +49,14 @@ ALTERNATIVES: dict[str, Any] = {
     "cooldown": 2,
     "cosine.low": 0.05,
     "count_pad": False,
+    "causal": True,
     "cutout.size": (3, 1),
     "crop.margin": ((1, 0), (2, 1)),
     "decay": 0.6,
     "delta": 0.4,
     "dilation": (1, 2),
     "deviation": 0.2,
+    "dropout": 0.4,
     "end": 0.6,
     "epochs": 7.0,
     "eps": 0.1,
@@ -58,12 +64,15 @@ ALTERNATIVES: dict[str, Any] = {
     "factor": 0.7,
     "first": 0,
     "focal.alpha": 0.7,
+    "forget_bias": 2.0,
     "gain": 2.0,
     "gamma": 0.5,
     "gamma_init": "constant(0.5)",
     "groupnorm.groups": 3,
     "groupnorm.scale": False,
     "groups": 2,
+    "h": "other",
+    "heads": 2,
     "high": 0.7,
     "history": 2,
     "index": 0,
@@ -71,11 +80,13 @@ ALTERNATIVES: dict[str, Any] = {
     "instancenorm.scale": False,
     "k": 1,
     "kernel": (2, 3),
+    "kv_heads": 1,
     "l2distance.eps": 2.0,
     "l2normalize.eps": 3.0,
     "last": 4,
     "layernorm.scale": False,
     "low": -0.2,
+    "longest": 5,
     "lrn.k": 2.0,
     "lrn.size": 3,
     "lr": 0.05,
@@ -94,6 +105,7 @@ ALTERNATIVES: dict[str, Any] = {
     "output_pad": (0, 1),
     "p": 3.0,
     "pad": ((1, 0), (0, 1)),
+    "padding": 2,
     "part": 0,
     "parts": 3,
     "patience": 1,
@@ -102,14 +114,18 @@ ALTERNATIVES: dict[str, Any] = {
     "plateau.low": 0.05,
     "power": 2.0,
     "q": 0.8,
+    "queries": 2,
     "random_crop.pad": (1, 0),
     "random_crop.size": (2, 5),
     "random_shift.pixels": (1, 2),
     "rate": 0.3,
+    "recurrent_init": "he",
     "restarts": True,
     "rho": 0.6,
+    "rotary": True,
     "rmsnorm.scale": False,
     "scale": 2.0,
+    "scaled": False,
     "shape": (3, 2),
     "size": (3, 2),
     "shift": False,
@@ -137,6 +153,8 @@ TOGETHER = {
     "cycle.factor": ("anneal", "factor"),
     "output_pad": ("stride", "output_pad"),
     "plateau.low": ("low",),
+    "attention.kv_heads": ("heads", "kv_heads"),
+    "attention.units": ("heads", "units"),
     "lion.weight_decay": ("lr", "weight_decay"),
 }
 # In percent of targets near 0 slopes are so steep that larger steps would only amplify what rounding leaves.
@@ -166,7 +184,7 @@ def read(text: str) -> Any:
         return tuple(read(v.strip()) for v in text[1:-1].split(","))
     if text in ("true", "false"):
         return text == "true"
-    if text in ("valid", "same", "causal", "nearest", "bilinear", "channel"):
+    if text in ("valid", "same", "causal", "nearest", "bilinear", "channel", "mean", "sum"):
         return text
     if re.fullmatch(r"\d+(x\d+)+", text):
         return tuple(map(int, text.split("x")))
@@ -177,7 +195,7 @@ def read(text: str) -> Any:
 
 def example(word: Word) -> Use:
     """The word's own example."""
-    rest = word.example.removeprefix(word.name).strip().removeprefix("(").removesuffix(")")
+    rest = "" if word.prefix else word.example.removeprefix(word.name).strip().removeprefix("(").removesuffix(")")
     free = iter(word.options)
     options: dict[str, Any] = {}
     for token in re.findall(r"\w*=?\[[^\]]*\]|[^\s,]+", rest):
@@ -201,15 +219,17 @@ def alternative(word: Word, name: str) -> Use:
         assert given[name] != word.options[name].default, f"{word.name} {name} is its default"
     parts = [f"{k}={write(v)}" for k, v in given.items()]
     call = word.kind in ("schedule", "init", "loss", "metric")
-    operands = word.operands[:1] if word.kind == "layer" else ()
-    text = f"{word.name}({', '.join(parts)})" if call else " ".join([word.name, *operands, *parts])
+    operands = word.operands[:1] if word.joins and word.kind == "layer" else ()
+    start = word.example if word.prefix else word.name
+    text = f"{word.name}({', '.join(parts)})" if call else " ".join([start, *operands, *parts])
     return Use(word, text, given)
 
 
 def uses(*kinds: str) -> list[Use]:
     """All uses of the words of some kinds."""
     found: list[Use] = []
-    for word in [w for w in WORDS.values() if w.kind in kinds]:
+    # A loss that aligns whole sequences has steps, which no net of these has: test_ctc.
+    for word in [w for w in WORDS.values() if w.kind in kinds and not w.aligns]:
         found += [example(word), *(alternative(word, name) for name in word.options)]
     return found
 
@@ -219,7 +239,10 @@ def uses(*kinds: str) -> list[Use]:
 
 def layer_net(use: Use) -> Net:
     """A net that predicts the layer's value from x, and trains a dense layer behind it."""
-    other = "other = x -> dense 6 name=other -> tanh\n" if use.word.operands else ""
+    begins = any(option in use.options for option in ("h", "c"))
+    units = use.options["units"] if begins else 6
+    other = f"other = x -> dense {units} name=other -> tanh\n" if use.word.joins or begins else ""
+    other = f"{BESIDE_IT[use.word.name]}\n" if use.word.name in BESIDE_IT else other
     start = BEFORE.get(use.word.name, "")
     given = "category(4)[6]" if use.word.ids else IMAGE if use.word.image else "f32[6]"
     chain = f"{start}{use.text}{BEHIND.get(use.word.name, '')}"
@@ -236,6 +259,8 @@ def activation_net(use: Use) -> Net:
 def judged_net(use: Use, target: str) -> Net:
     """A net with a loss, or with a metric beside a fitting loss, on a target of a kind."""
     head, loss, more = head_of(use.word, target, use.options), use.text, ""
+    if use.word.aligns:
+        return small(f"dense 4 -> tanh -> {head}", given="f32[T, 6]", target="class(3)[2]", loss=loss)
     if use.word.kind == "metric":
         more = f"metric {use.text}"
         head, loss = BESIDE.get(target, ("dense 3", "mse"))

@@ -1,7 +1,9 @@
 """The primitives, one file a family; importing this package registers them all."""
 
 from . import (
+    attention,
     augment,
+    ctc,
     curves,
     elementwise,
     gradients,
@@ -14,11 +16,14 @@ from . import (
     reduce,
     resample,
     rows,
+    scan,
     scores,
     shape,
     special,
     stable,
+    steps,
 )
+from .attention import causal, join_heads, masked_softmax, rotated, rows_for, sine_positions, split_heads
 from .augment import below, blank_at, crop_at, reverse
 from .conv import conv, conv_transpose, conv_weight_grad
 from .curves import erf, sigmoid, softplus, softsign, tanh
@@ -43,14 +48,21 @@ from .elementwise import (
     square,
     where,
 )
-from .linear import log_softmax, matmul, softmax
+from .graves import graves_lstm
+from .gru import gru
+from .linear import log_softmax, matmul, softmax, transposed
 from .losses import mcxent, softmax_mcxent, xent
+from .lstm import lstm
 from .norm import batchnorm, batchnorm_predict, neighbours, normalize
 from .numbers import lookup, vector
+from .order import last, last_of, repeat_steps, reverse_steps
 from .pool import avg_pool, max_pool, window_shares
 from .random import draw_binomial, draw_normal, draw_orthogonal, draw_truncated, draw_uniform, eye
+from .recurrence import before, nothing
 from .reduce import amin, argmax, argmin, mean, spread, total
 from .resample import averaging, crop, interpolation, upsample, weighted, zero_pad
+from .reshape import merge, regroup, reshape
+from .rnn import rnn
 from .rows import gather, onehot, scatter_add
 from .shape import (
     arange,
@@ -62,7 +74,6 @@ from .shape import (
     permute,
     pick,
     repeat,
-    reshape,
     size,
     slice_axis,
     stack,
@@ -79,15 +90,18 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "attention",
     "augment",
     "averaging",
     "avg_pool",
     "batchnorm",
     "batchnorm_predict",
+    "before",
     "below",
     "blank_at",
     "broadcast_like",
     "cast",
+    "causal",
     "clip",
     "concat",
     "conv",
@@ -96,6 +110,7 @@ __all__ = [
     "cos",
     "crop",
     "crop_at",
+    "ctc",
     "curves",
     "draw_binomial",
     "draw_normal",
@@ -112,9 +127,14 @@ __all__ = [
     "floor",
     "gather",
     "gradients",
+    "graves_lstm",
+    "gru",
     "heaviside",
     "huber",
     "interpolation",
+    "join_heads",
+    "last",
+    "last_of",
     "less",
     "linear",
     "literal",
@@ -127,16 +147,20 @@ __all__ = [
     "logsumexp",
     "lookup",
     "losses",
+    "lstm",
     "mask",
+    "masked_softmax",
     "matmul",
     "max_pool",
     "maximum",
     "mcxent",
     "mean",
+    "merge",
     "minimum",
     "neighbours",
     "norm",
     "normalize",
+    "nothing",
     "numbers",
     "onehot",
     "permute",
@@ -145,16 +169,24 @@ __all__ = [
     "random",
     "rational_tanh",
     "reduce",
+    "regroup",
     "repeat",
+    "repeat_steps",
     "resample",
     "reshape",
     "reverse",
+    "reverse_steps",
+    "rnn",
+    "rotated",
     "rows",
+    "rows_for",
+    "scan",
     "scatter_add",
     "scores",
     "shape",
     "sigmoid",
     "sign",
+    "sine_positions",
     "size",
     "slice_axis",
     "softmax",
@@ -162,6 +194,7 @@ __all__ = [
     "softplus",
     "softsign",
     "special",
+    "split_heads",
     "spread",
     "sqrt",
     "square",
@@ -169,9 +202,11 @@ __all__ = [
     "stack",
     "stairs",
     "steady_exp",
+    "steps",
     "tanh",
     "total",
     "transpose",
+    "transposed",
     "unfold",
     "upsample",
     "vector",

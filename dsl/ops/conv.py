@@ -22,11 +22,14 @@ Sizes = tuple[int, ...]
 Margins = tuple[tuple[int, int], ...]
 
 
-def places(shape: Shape, size: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> Sizes:
-    """How many places a window has along each axis; none where it is larger than the axis."""
+def places(shape: Shape, size: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> Shape:
+    """How many places a window has along each axis; none where it is larger than the axis.
+
+    Steps whose number only run time knows stay as many: all that their margins add is taken by the window.
+    """
     reaches = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    rooms = [n + sum(m) for n, m in zip(shape, pad, strict=True) if isinstance(n, int)]
-    return tuple(max(0, (n - r) // s + 1) for n, r, s in zip(rooms, reaches, stride, strict=True))
+    axes = zip(shape, pad, reaches, stride, strict=True)
+    return tuple(max(0, (n + sum(m) - r) // s + 1) if isinstance(n, int) else n for n, m, r, s in axes)
 
 
 # Kernels --------------------------------------------------------------------------------------------------------------
@@ -206,7 +209,7 @@ conv = define(
 
 
 def _transpose_type(
-    y: Type, w: Type, *, size: Sizes, stride: Sizes, dilation: Sizes, pad: Margins, groups: int
+    y: Type, w: Type, *, size: Shape, stride: Sizes, dilation: Sizes, pad: Margins, groups: int
 ) -> Type:
     assert places(size, sizes_of(w)[2:], stride, dilation, pad) == y.shape[2:] and y.shape[1] == w.shape[0], (
         y,
@@ -231,7 +234,7 @@ def _transpose_onnx(g: Any, eq: Equation, y: str, w: str, *bias: str) -> str:
 
 
 def _input_grad_type(dy: Type, w: Type, x: Type, *, stride: Sizes, dilation: Sizes, pad: Margins, groups: int) -> Type:
-    size = sizes_of(x)[2:]
+    size = x.shape[2:]
     return _transpose_type(dy, w, size=size, stride=stride, dilation=dilation, pad=pad, groups=groups)
 
 

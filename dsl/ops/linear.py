@@ -6,24 +6,57 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
-from ..ir import Equation, Tensor, define, elements
-from ..types import REAL, SIMPLEX, Domain, Type
+from ..ir import Backward, Equation, Tensor, always, define, elements
+from ..types import REAL, SIMPLEX, Domain, Type, broadcast, rows
 from .elementwise import exp
 from .reduce import total
-from .shape import permute, transpose
+from .reshape import reshape
+from .shape import transpose
 
 
 def _matmul_type(a: Type, b: Type) -> Type:
-    assert a.rank == b.rank >= 2 and a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-2], (a, b)
-    return Type(a.dtype, (*a.shape[:-1], b.shape[-1]), REAL)
+    assert min(a.rank, b.rank) >= 2 and a.shape[-1] == b.shape[-2], (a, b)
+    return Type(a.dtype, (*broadcast(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), REAL)
+
+
+def _transposed_type(x: Type) -> Type:
+    return replace(x, shape=(*x.shape[:-2], x.shape[-1], x.shape[-2]), domain=x.domain.interval)
+
+
+def _transposed_onnx(g: Any, eq: Equation, x: str) -> str:
+    axes = range(eq.args[0].type.rank - 2)
+    return g.Transpose(x, perm=[*axes, len(axes) + 1, len(axes)])
+
+
+# Each matrix of an array of several.
+transposed = define(
+    "transposed",
+    _transposed_type,
+    numpy="x.mT",
+    onnx=_transposed_onnx,
+    flops=lambda eq: 0,
+    cheap=always,
+    cases=((("N,2,3",), {}), (("N,2,T,3",), {})),
+    grad=lambda b, g: (transposed(g),),
+)
+
+
+def _matmul_grad(b: Backward, g: Tensor) -> tuple[Tensor, Tensor]:
+    left, right = b.args
+    if len(right.shape) > 2 or len(left.shape) == 2:
+        return g @ _turned(right), _turned(left) @ g
+    # One matrix for every row of all the axes in front: one product sums what it gets from each.
+    every = transpose(reshape(left, shape=(rows(left.shape), left.shape[-1])))
+    return g @ transpose(right), every @ reshape(g, shape=(rows(g.shape), g.shape[-1]))
 
 
 def _turned(x: Tensor) -> Tensor:
-    """Each matrix transposed."""
-    axes = range(len(x.shape) - 2)
-    return permute(x, axes=(*axes, len(axes) + 1, len(axes))) if axes else transpose(x)
+    return transposed(x) if len(x.shape) > 2 else transpose(x)
 
 
 def _matmul_flops(eq: Equation) -> int:
@@ -37,8 +70,8 @@ matmul = define(
     numpy="a @ b",
     onnx="MatMul",
     flops=_matmul_flops,
-    cases=((("N,4", "4,3"), {}), (("2,N,4", "2,4,3"), {})),
-    grad=lambda b, g: (g @ _turned(b.args[1]), _turned(b.args[0]) @ g),
+    cases=((("N,4", "4,3"), {}), (("2,N,4", "2,4,3"), {}), (("N,T,4", "4,3"), {}), (("2,4", "N,4,T"), {})),
+    grad=_matmul_grad,
 )
 
 
@@ -58,7 +91,8 @@ def log_softmax_kernel(x):
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def _row_sum(x: Tensor) -> Tensor:
+def row_sum(x: Tensor) -> Tensor:
+    """The sum of each row, along the last axis."""
     return total(x, axes=(len(x.shape) - 1,), keepdims=True)
 
 
@@ -70,7 +104,7 @@ softmax = define(
     onnx=lambda g, eq, x: g.Softmax(x, axis=-1),
     flops=lambda eq: 5 * elements(eq),
     cases=((("N,4",), {}),),
-    grad=lambda b, g: (b.results[0] * (g - _row_sum(g * b.results[0])),),
+    grad=lambda b, g: (b.results[0] * (g - row_sum(g * b.results[0])),),
 )
 log_softmax = define(
     "log_softmax",
@@ -80,5 +114,5 @@ log_softmax = define(
     onnx=lambda g, eq, x: g.LogSoftmax(x, axis=-1),
     flops=lambda eq: 5 * elements(eq),
     cases=((("N,4",), {}),),
-    grad=lambda b, g: (g - exp(b.results[0]) * _row_sum(g),),
+    grad=lambda b, g: (g - exp(b.results[0]) * row_sum(g),),
 )

@@ -14,7 +14,8 @@ from ..ir import Backward, Equation, Tensor, define, elements
 from ..types import NON_NEGATIVE, REAL, Type
 from .elementwise import sqrt
 from .reduce import total
-from .shape import padded, reshape
+from .reshape import reshape
+from .shape import padded
 
 # Over the batch: the channels stand on axis 1, and what belongs to them has a number for each -------------------------
 

@@ -81,6 +81,13 @@ eye = define(
     numpy="np.eye(size)",
 )
 
+# Blocks of equal numbers, one behind the other.
+blocks = define(
+    "blocks",
+    lambda *, numbers, size: Type("f32", (len(numbers) * size,), point(min(numbers)).join(point(max(numbers)))),
+    numpy=lambda numbers, size: f"np.repeat([{', '.join(map(repr, numbers))}], {size})",
+)
+
 fill = define(
     "fill",
     lambda *, number, shape: Type("f32", shape, point(number)),

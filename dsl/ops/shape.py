@@ -12,31 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from ..ir import OPS, Backward, Equation, Tensor, always, define, elementwise
-from ..types import REAL, Dim, Domain, Shape, Type, count
+from ..types import REAL, Dim, Domain, Shape, Type
+from .reshape import reshape
 
 
 def _no_work(eq: Equation) -> int:
     return 0
-
-
-def _reshape_type(x: Type, *, shape: Shape) -> Type:
-    assert count(x.shape) == count(shape), (x.shape, shape)
-    return replace(x, shape=shape, domain=x.domain.interval if x.domain.simplex is not None else x.domain)
-
-
-def _dims(shape: Shape) -> list[int]:
-    return [-1 if isinstance(d, str) else d for d in shape]
-
-
-reshape = define(
-    "reshape",
-    _reshape_type,
-    numpy=lambda x, shape: f"x.reshape({', '.join(map(str, _dims(shape)))})",
-    onnx=lambda g, eq, x: g.Reshape(x, g.ints(_dims(eq.attrs["shape"]))),
-    flops=_no_work,
-    cases=((("N,2,3",), {"shape": ("N", 6)}), (("N,6",), {"shape": ("N", 3, 2)})),
-    grad=lambda b, g: (reshape(g, shape=b.args[0].shape),),
-)
 
 
 def _transpose_type(x: Type) -> Type:

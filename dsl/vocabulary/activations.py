@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .. import ops
+from ..context import net
 from ..ir import Tensor
-from ..words import PositiveReal, WordError, activation, net
+from ..words import PositiveReal, WordError, activation
 from .axes import turned, turned_back
 
 

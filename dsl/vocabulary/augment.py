@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from .. import ops
+from ..context import net
 from ..ir import Tensor
 from ..ops.pool import Sizes
 from ..types import show_shape
-from ..words import Index, Kind, Window, WordError, layer, net
+from ..words import Index, Kind, Window, WordError, layer
 from .axes import as_image
 from .windows import each, image_axes, window_text
 

@@ -2,8 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
 from .. import ops
+from ..context import net
 from ..ir import Tensor
+
+Options = ParamSpec("Options")
+
+
+def over_time(x: Tensor) -> bool:
+    """Whether an example is steps, each with its features on the last axis."""
+    return len(x.shape) > 2 and (x.value.channels is False or isinstance(x.shape[1], str))
+
+
+def counting(x: Tensor) -> Tensor | None:
+    """Which steps of x count, as they broadcast over its features; None where all do."""
+    keep = net().mask(x) if over_time(x) and len(x.shape) == 3 else None
+    return None if keep is None else ops.expand_dims(keep, axis=2)
+
+
+def along_steps(
+    slide: Callable[Concatenate[Tensor, Options], Tensor],
+) -> Callable[Concatenate[Tensor, Options], Tensor]:
+    """A word over images, which of steps takes the features for channels; padding is nothing to it."""
+
+    @wraps(slide)
+    def sliding(x: Tensor, *args: Options.args, **options: Options.kwargs) -> Tensor:
+        if len(x.shape) != 3 or not over_time(x):
+            return slide(x, *args, **options)
+        keep = counting(x)
+        counted = x if keep is None else ops.mask(x, keep)
+        found = slide(placed(ops.permute(counted, axes=(0, 2, 1)), True), *args, **options)
+        return placed(ops.permute(found, axes=(0, 2, 1)), False)
+
+    return sliding
 
 
 def placed(x: Tensor, channels: bool) -> Tensor:

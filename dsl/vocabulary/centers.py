@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .. import ops
+from ..context import Keeper
 from ..ir import Tensor
-from ..words import Chance, Keeper, loss
+from ..words import Chance, loss
 from .losses import example_sum
 
 

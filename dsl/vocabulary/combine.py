@@ -25,11 +25,21 @@ def _together(x: Shape, y: Shape) -> str:
     """How two values come to one shape."""
     if len(x) == len(y) == 1:
         return f"bring one of them to the shape of the other by a dense layer: dense {x[0]}"
+    if help := _steps_of(x, y):
+        return help
     if len(x) == len(y) and x[1:] == y[1:]:
         return f"bring one of them to as many channels as the other has: conv {x[0]} {'x'.join('1' * (len(x) - 1))}"
     if len(x) == len(y) and x[0] == y[0]:
         return "pad=same lets conv keep the size of an image; strides and pooling make both smaller alike"
     return "bring them to one shape, for example by a dense layer, on images by conv or pooling"
+
+
+def _steps_of(x: Shape, y: Shape) -> str | None:
+    """How two values come together of which one has other steps than the other."""
+    a, b = (next((d for d in shape if isinstance(d, str)), "") for shape in (x, y))
+    if a and b and a != b:
+        return f"{a} and {b} are two numbers of steps: where they are one, call both {a}"
+    return "repeat_like gives a list of features at each step, last_step makes one of steps" if a != b else None
 
 
 def alike(word: str, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -179,11 +189,13 @@ def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
     values = (x, other, *others)
     axis = _common_axis(values)
     if any(_others(v, axis) != _others(x, axis) for v in values):
+        over_time = next(filter(None, (_steps_of(x.shape[1:], v.shape[1:]) for v in values)), None)
         raise WordError(
             "shape-mismatch",
             "concat needs values that differ in their features alone, but has "
             + " and ".join(show_shape(v.shape) for v in values),
-            "bring their other axes to one size, on images by pad=same, crop or upsample, or put flatten before concat",
+            over_time
+            or "bring their other axes to one size, on images by pad=same, crop or upsample; or flatten before concat",
         )
     return ops.concat(*values, axis=axis)
 

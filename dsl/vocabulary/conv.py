@@ -7,29 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .. import ops
+from ..context import net, weight
 from ..field_sentence import LARGEST_EXAMPLE
 from ..ir import Tensor
 from ..ops.conv import Margins, Sizes, places, sizes_of
-from ..types import show_shape
-from ..words import (
-    CausalPads,
-    Flag,
-    Initializer,
-    Kind,
-    Padding,
-    Pads,
-    Positive,
-    Strides,
-    Window,
-    WordError,
-    layer,
-    net,
-    weight,
-)
-from .axes import along, placed
+from ..types import Shape, show_shape
+from ..words import CausalPads, Flag, Initializer, Kind, Padding, Pads, Positive, Strides, Window, WordError, layer
+from .axes import along, along_steps, placed
 from .fan_initializers import XAVIER
 from .initializers import ZEROS
-from .windows import each, image_axes, margins, need_room, show_pad, window_text
+from .windows import each, image_axes, margins, need_room, show_pad, sliding_axes, window_text
 
 Extras = Annotated[tuple[int, ...], Kind("window", "a whole number of at least 0, or one for each axis", 0)]
 
@@ -40,7 +27,7 @@ class Geometry:
 
     word: str
     inputs: int
-    axes: Sizes
+    axes: Shape
     size: Sizes
     stride: Sizes
     dilation: Sizes
@@ -49,6 +36,11 @@ class Geometry:
     def reach(self) -> Sizes:
         """The window's sizes with the gaps that dilation makes."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True))
+
+    @property
+    def known(self) -> Sizes:
+        """The sizes of the axes that are known."""
+        return tuple(n for n in self.axes if isinstance(n, int))
 
     def margins(self, pad: Padding) -> Margins:
         """What is added around the image, in which the window must then find a place."""
@@ -61,15 +53,24 @@ class Geometry:
             found = ((self.reach[0] - 1, 0),)
         else:
             found = margins(pad, self.axes, self.reach, self.stride, self.word)
-        need_room(self.axes, self.reach, self.stride, found, self.word)
-        if self.inputs * math.prod(n + sum(m) for n, m in zip(self.axes, found, strict=True)) > LARGEST_EXAMPLE:
+        if len(self.known) < len(self.axes):
+            return self._keeping(found)
+        need_room(self.known, self.reach, self.stride, found, self.word)
+        if self.inputs * math.prod(n + sum(m) for n, m in zip(self.known, found, strict=True)) > LARGEST_EXAMPLE:
             message = f"{self.word} looks at more than {LARGEST_EXAMPLE:,} numbers an example, with what pad adds"
             raise WordError("too-large", message, "make the window, or its dilation, smaller")
         return found
 
+    def _keeping(self, found: Margins) -> Margins:
+        """Margins with which steps of any number stay as many."""
+        if self.stride != (1,) or sum(found[0]) != self.reach[0] - 1:
+            message = f"{self.word} would give more or fewer steps than the {self.axes[0]} of {net().previous}"
+            raise WordError("shape-mismatch", message, "write pad=same or pad=causal, without a stride")
+        return found
+
 
 def _geometry(x: Tensor, word: str, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Geometry:
-    axes = image_axes(x, word)
+    axes = sliding_axes(x, word) if word == "conv" else image_axes(x, word)
     size, steps = each(kernel, axes, word, "kernel"), each(stride, axes, word, "stride")
     return Geometry(word, sizes_of(x.type)[1], axes, size, steps, each(dilation, axes, word, "dilation"))
 
@@ -89,6 +90,9 @@ def _filtered(
 ) -> Tensor:
     """The convolution with a new weight (channels, inputs of a group, window)."""
     around = at.margins(pad)
+    if groups > 1 and isinstance(at.axes[0], str):
+        message = f"groups of {at.word} needs steps of a known number, and {net().previous} has {at.axes[0]}"
+        raise WordError("bad-option", message, "take groups away")
     inputs, outputs = _shares(at.word, at.inputs, channels, groups)
     window = math.prod(at.size)
     w = weight(name, (channels, inputs, *at.size), init, (inputs * window, outputs * window))
@@ -102,6 +106,7 @@ def _shifted(z: Tensor, bias: bool, init: Initializer) -> Tensor:
 
 
 @layer("conv", image=True, example="conv 4 3x3", aliases=("conv1d", "conv2d", "conv3d"))
+@along_steps
 def conv(
     x: Tensor,
     channels: Positive,
@@ -131,6 +136,7 @@ def conv(
 
 
 @layer("deconv", image=True, example="deconv 4 2x2 stride=2", aliases=("conv_transpose",))
+@along_steps
 def deconv(
     x: Tensor,
     channels: Positive,
@@ -173,9 +179,9 @@ def _enlarged(at: Geometry, pad: Padding, extra: Sizes) -> tuple[Sizes, Margins]
         if max(at.stride) > 1:
             help = f"it chooses among the sizes that a stride leaves open: at most {[s - 1 for s in at.stride]}"
         raise WordError("bad-option", message, help)
-    whole = [(n - 1) * s + r for n, s, r in zip(at.axes, at.stride, at.reach, strict=True)]
+    whole = [(n - 1) * s + r for n, s, r in zip(at.known, at.stride, at.reach, strict=True)]
     if pad == "same":
-        sizes = tuple(n * s for n, s in zip(at.axes, at.stride, strict=True))
+        sizes = tuple(n * s for n, s in zip(at.known, at.stride, strict=True))
         if any(extra):
             message = "pad=same of deconv gives n * stride pixels, so that output_pad has no size to choose"
             raise WordError("bad-option", message, "take output_pad away, or write pad as a number")
@@ -191,6 +197,7 @@ def _enlarged(at: Geometry, pad: Padding, extra: Sizes) -> tuple[Sizes, Margins]
 
 
 @layer("depthwise", image=True, example="depthwise 3x3", aliases=("depthwise_conv",))
+@along_steps
 def depthwise(
     x: Tensor,
     kernel: Window,
@@ -218,6 +225,7 @@ def depthwise(
 
 
 @layer("separable", image=True, example="separable 4 3x3", aliases=("separable_conv",))
+@along_steps
 def separable(
     x: Tensor,
     channels: Positive,
@@ -248,6 +256,7 @@ def separable(
 
 
 @layer("locally_connected", image=True, example="locally_connected 3 2x2", aliases=("local",))
+@along_steps
 def locally_connected(
     x: Tensor,
     channels: Positive,

@@ -94,7 +94,8 @@ def orthogonal(w: Fresh, gain: Real = 1.0) -> Tensor:
     if len(w.shape) < 2:
         raise WordError("bad-option", "orthogonal needs a matrix, and a bias is none", "use zeros for a bias")
     rows = w.builder.emit(ops.draw_orthogonal, key=w.name, shape=(w.shape[0], count(w.shape[1:])))
-    return gain * (rows if len(w.shape) == 2 else ops.reshape(rows, shape=w.shape))
+    drawn = rows if len(w.shape) == 2 else ops.reshape(rows, shape=w.shape)
+    return drawn if gain == 1 else gain * drawn
 
 
 # Laws -----------------------------------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from .. import ops
+from ..context import net, weight
 from ..ir import Tensor
 from ..types import SIGNED_UNIT, show_shape
-from ..words import Flag, Initializer, Kind, Positive, Real, WordError, layer, net, weight
-from .axes import along
+from ..words import Flag, Initializer, Kind, Positive, Real, WordError, layer
+from .axes import along, over_time
 from .fan_initializers import XAVIER
 from .initializers import ONES, ZEROS
 
@@ -17,8 +18,8 @@ Eps = Annotated[float, Kind("real", "a number of at least 1e-18", 1e-18)]
 
 
 def need_features(x: Tensor, word: str) -> None:
-    """Raise unless an example is one axis of features."""
-    if len(x.shape) != 2:
+    """Raise unless an example is one axis of features, or steps of such."""
+    if len(x.shape) != 2 and not over_time(x):
         raise WordError(
             "shape-mismatch",
             f"{word} needs one axis of features, but {net().previous} gives {show_shape(x.shape)}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .. import ops
+from ..context import net
 from ..ir import Tensor
 from ..types import Shape
-from ..words import Number, Real, ScheduledAmount, ScheduledUnit, WordError, layer, net
+from ..words import Number, Real, ScheduledAmount, ScheduledUnit, WordError, layer
 from .rectifiers import SELU_ALPHA, SELU_SCALE
 
 

@@ -6,10 +6,11 @@ import math
 from typing import Annotated
 
 from .. import ops
+from ..context import net, weight
 from ..ir import Tensor
 from ..types import show_shape
-from ..words import Flag, Initializer, Kind, Positive, PositiveReal, WordError, layer, net, weight
-from .axes import along, placed
+from ..words import Flag, Initializer, Kind, Positive, PositiveReal, WordError, layer
+from .axes import along, counting, over_time, placed
 from .initializers import ONES, ZEROS
 
 Eps = Annotated[float, Kind("real", "a number of at least 1e-12", 1e-12)]
@@ -21,7 +22,7 @@ RUNNING = {"mean": 0.0, "var": 1.0}
 
 def led(x: Tensor) -> Tensor:
     """The value with its channels on the first axis of an example, where they stand unless it is a sequence."""
-    if len(x.shape) == 2 or x.value.channels is not False:
+    if not over_time(x):
         return x
     last = len(x.shape) - 1
     return placed(ops.permute(x, axes=(0, last, *range(1, last))), True)
@@ -31,7 +32,7 @@ def led_back(y: Tensor, like: Tensor) -> Tensor:
     """The value with its channels where those of another stand."""
     if len(y.shape) == 2:
         return y
-    if like.value.channels is not False:
+    if not over_time(like):
         return placed(y, True)
     return placed(ops.permute(y, axes=(0, *range(2, len(y.shape)), 1)), False)
 
@@ -67,6 +68,7 @@ def batchnorm(
     Keras: BatchNormalization, momentum = 0.99 for 0.01 here, eps = 1e-3; its variance is not times n / (n - 1).
     PyTorch: BatchNorm1d, 2d and 3d, which refuse a batch with one value of each feature.
     """
+    need_no_padding(x)
     value = led(x)
     size = (value.shape[1],)
     gamma = weight("gamma", size, gamma_init) if scale else x.builder.constant(1.0)
@@ -78,6 +80,21 @@ def batchnorm(
     stats.named("stats".join(mean.value.hint.rsplit("mean", 1)))
     net().move(dict(zip(RUNNING, after, strict=True)))
     return led_back(y, x)
+
+
+def need_no_padding(x: Tensor) -> None:
+    """Raise where statistics over steps would count padding."""
+    if counting(x) is not None:
+        message = f"{net().word} takes its statistics over steps, and lengths=true says that some are padding"
+        raise WordError("shape-mismatch", message, "take layernorm or rmsnorm, which see each step by itself")
+
+
+def need_known(x: Tensor) -> None:
+    """Raise where an example would be normalised over steps whose number is known only at run time."""
+    if any(isinstance(d, str) for d in x.shape[1:]):
+        message = f"{net().word} normalises over all places of an example, and {net().previous} gives"
+        message += f" {show_shape(x.shape)}, whose number is known only at run time"
+        raise WordError("shape-mismatch", message, "take layernorm or rmsnorm, which see each step by itself")
 
 
 def need_several(x: Tensor, count: int, what: str) -> None:
@@ -129,6 +146,7 @@ def groupnorm(
     Keras: GroupNormalization, groups = 32, eps = 1e-3.
     PyTorch: GroupNorm.
     """
+    need_known(x)
     value = led(x)
     channels = value.shape[1]
     assert isinstance(channels, int)
@@ -162,6 +180,7 @@ def instancenorm(
     Keras: GroupNormalization(groups=-1), eps = 1e-3.
     PyTorch: InstanceNorm1d, 2d and 3d, which have neither gamma nor beta unless told.
     """
+    need_known(x)
     value = led(x)
     if len(value.shape) < 3:
         message = f"instancenorm needs channels with places, but {net().previous} gives {show_shape(x.shape)}"

@@ -9,7 +9,7 @@ from .. import ops
 from ..ir import OPS, Tensor
 from ..ops.pool import Margins, Sizes
 from ..words import Flag, Kind, Padding, Pads, Strides, Window, layer
-from .axes import placed
+from .axes import along_steps, counting, over_time, placed
 from .resample import along_axes
 from .windows import each, image_axes, margins, need_room
 
@@ -35,6 +35,7 @@ def windows_of(x: Tensor, size: Sizes, stride: Sizes | None, pad: Padding, word:
 
 
 @layer("maxpool", gives="pooled", example="maxpool 2x2", image=True)
+@along_steps
 def maxpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid") -> Tensor:
     """The largest number of each window, channel by channel.
 
@@ -51,6 +52,7 @@ def maxpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = 
 
 
 @layer("avgpool", gives="pooled", example="avgpool 2x2", image=True)
+@along_steps
 def avgpool(
     x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid", count_pad: Flag = True
 ) -> Tensor:
@@ -73,6 +75,7 @@ def avgpool(
 
 
 @layer("sumpool", gives="pooled", example="sumpool 2x2", image=True)
+@along_steps
 def sumpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid") -> Tensor:
     """The sum of each window, channel by channel.
 
@@ -88,6 +91,7 @@ def sumpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = 
 
 
 @layer("normpool", gives="pooled", example="normpool 2x2", image=True, aliases=("lppool",))
+@along_steps
 def normpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid", p: Power = 2.0) -> Tensor:
     """The p-norm of each window, channel by channel; a window of zeros has the norm 0 and the slope 0.
 
@@ -123,8 +127,16 @@ def _root(powers: Tensor, p: float) -> Tensor:
 
 
 def _behind(x: Tensor, word: str) -> tuple[int, ...]:
-    """The axes behind the channels."""
-    return tuple(range(2, 2 + len(image_axes(x, word))))
+    """The axes behind the channels, or the steps before features."""
+    return (len(x.shape) - 2,) if over_time(x) else tuple(range(2, 2 + len(image_axes(x, word))))
+
+
+def _nothing(x: Tensor, number: float = 0.0) -> Tensor:
+    """The value with a number in the place of what is padding."""
+    keep = counting(x)
+    if keep is None:
+        return x
+    return ops.where(keep, x, number).within(x.type.domain) if number else ops.mask(x, keep)
 
 
 @layer("globalmaxpool", gives="pooled", example="globalmaxpool", image=True)
@@ -137,7 +149,8 @@ def globalmaxpool(x: Tensor) -> Tensor:
     Keras: GlobalMaxPooling1D, 2D and 3D.
     PyTorch: torch.amax over the axes behind the channels.
     """
-    return OPS["amax"](x, axes=_behind(x, "globalmaxpool"), keepdims=False)
+    axes = _behind(x, "globalmaxpool")
+    return OPS["amax"](_nothing(x, -math.inf), axes=axes, keepdims=False)
 
 
 @layer("globalavgpool", gives="pooled", example="globalavgpool", image=True)
@@ -150,7 +163,11 @@ def globalavgpool(x: Tensor) -> Tensor:
     Keras: GlobalAveragePooling1D, 2D and 3D.
     PyTorch: AdaptiveAvgPool1d, 2d and 3d of size 1, then flatten.
     """
-    return ops.mean(x, axes=_behind(x, "globalavgpool"), keepdims=False)
+    axes, keep = _behind(x, "globalavgpool"), counting(x)
+    if keep is None:
+        return ops.mean(x, axes=axes, keepdims=False)
+    count = ops.total(ops.cast(keep, dtype="f32"), axes=axes, keepdims=False).named("count")
+    return (ops.total(_nothing(x), axes=axes, keepdims=False) / count).within(x.type.domain.interval)
 
 
 @layer("globalsumpool", gives="pooled", example="globalsumpool", image=True)
@@ -163,7 +180,8 @@ def globalsumpool(x: Tensor) -> Tensor:
     Keras: has none.
     PyTorch: torch.sum over the axes behind the channels.
     """
-    return ops.total(x, axes=_behind(x, "globalsumpool"), keepdims=False)
+    axes = _behind(x, "globalsumpool")
+    return ops.total(_nothing(x), axes=axes, keepdims=False)
 
 
 @layer("globalnormpool", gives="pooled", example="globalnormpool", image=True)
@@ -176,10 +194,12 @@ def globalnormpool(x: Tensor, p: Power = 2.0) -> Tensor:
     Keras: has none.
     PyTorch: torch.linalg.vector_norm over the axes behind the channels.
     """
-    return _root(ops.total(_power(x, p), axes=_behind(x, "globalnormpool"), keepdims=False), p)
+    axes = _behind(x, "globalnormpool")
+    return _root(ops.total(_power(_nothing(x), p), axes=axes, keepdims=False), p)
 
 
 @layer("adaptive_avgpool", gives="pooled", example="adaptive_avgpool 2x2", image=True, aliases=("adaptiveavgpool",))
+@along_steps
 def adaptive_avgpool(x: Tensor, size: Window) -> Tensor:
     """The means of as many windows as asked for, which cover the image and overlap where it does not divide.
 

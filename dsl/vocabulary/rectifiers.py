@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from .. import ops
+from ..context import weight
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Domain
-from ..words import Flag, Init, Initializer, NonNegative, PositiveReal, Real, activation, layer, weight
+from ..words import Flag, Init, Initializer, NonNegative, PositiveReal, Real, activation, layer
 from .axes import along
 from .initializers import filled
 
@@ -155,7 +156,7 @@ def gelu(x: Tensor, approximate: Flag = False) -> Tensor:
     PyTorch: GELU, approximate = "none".
     """
     if approximate:
-        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+        inner = math.sqrt(2 / math.pi) * x * (1 + 0.044715 * ops.square(x))
         return (x * (0.5 * (1 + ops.tanh(inner).named("gate")))).within(_above(-0.17004075057125406))
     return (x * (0.5 * (1 + ops.erf(x * math.sqrt(0.5))))).within(_above(-0.1699712074799037))
 

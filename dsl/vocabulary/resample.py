@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from .. import ops
+from ..context import net
 from ..ir import Tensor
 from ..ops.pool import Margins, Sizes
 from ..types import BATCH, batch_of, pieces, show_shape
-from ..words import Kind, Positive, Window, WordError, layer, net
+from ..words import Kind, Positive, Window, WordError, layer
 from .axes import as_image, placed
 from .windows import channels_of, each, image_axes, show_pad
 

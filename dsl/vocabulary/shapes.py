@@ -5,11 +5,21 @@ from __future__ import annotations
 import math
 
 from .. import ops
+from ..context import net
 from ..ir import Tensor
 from ..types import show_shape
-from ..words import Axes, Index, Positive, Sizes, WordError, layer, net
+from ..words import Axes, Index, Positive, Sizes, WordError, layer
 from .axes import placed
 from .layers import need_features
+
+
+def _known(x: Tensor, word: str) -> Sizes:
+    """The sizes of an example; WordError where there are steps whose number only run time knows."""
+    sizes = tuple(d for d in x.shape[1:] if isinstance(d, int))
+    if len(sizes) < len(x.shape) - 1:
+        message = f"{word} needs steps of a known number, but {net().previous} gives {show_shape(x.shape)}"
+        raise WordError("shape-mismatch", message, "take one of the steps by last_step, or all by globalavgpool")
+    return sizes
 
 
 @layer("flatten", gives="flat", example="flatten")
@@ -22,7 +32,7 @@ def flatten(x: Tensor) -> Tensor:
     Keras: Flatten.
     PyTorch: Flatten.
     """
-    size = math.prod(d for d in x.shape[1:] if isinstance(d, int))
+    size = math.prod(_known(x, "flatten"))
     return x if len(x.shape) == 2 else ops.reshape(x, shape=(x.shape[0], size))
 
 
@@ -36,7 +46,7 @@ def reshape(x: Tensor, shape: Sizes) -> Tensor:
     Keras: Reshape.
     PyTorch: Unflatten.
     """
-    have = math.prod(d for d in x.shape[1:] if isinstance(d, int))
+    have = math.prod(_known(x, "reshape"))
     if math.prod(shape) != have:
         raise WordError(
             "shape-mismatch",
@@ -62,6 +72,13 @@ def permute(x: Tensor, axes: Axes) -> Tensor:
         what = f"{net().previous} gives {show_shape(x.shape)}"
         message = f"permute names each axis once, and {what}, whose axes are {list(range(rank))}"
         raise WordError("bad-option", message, f"as in permute {list(reversed(range(rank)))}")
+    named = [isinstance(x.shape[axis + 1], str) for axis in axes]
+    if named != sorted(named, reverse=True):
+        message = (
+            f"permute would put steps behind sizes that are known, and {net().previous} gives {show_shape(x.shape)}"
+        )
+        help = "steps of a number that only run time knows come first; words over steps take them so"
+        raise WordError("bad-option", message, help)
     turned = ops.permute(x, axes=(0, *(axis + 1 for axis in axes)))
     now = 1 + axes.index(x.axis - 1)
     return placed(turned, now == 1) if now in (1, rank) else turned
@@ -98,6 +115,9 @@ def unstack(x: Tensor, index: Index) -> Tensor:
     if isinstance(size, int) and index >= size:
         message = f"unstack takes place {index}, but {net().previous} gives {show_shape(x.shape)}"
         raise WordError("bad-option", message, f"places go from 0 to {size - 1}")
+    if isinstance(size, str) and index:
+        message = f"unstack takes place {index}, but {net().previous} gives {show_shape(x.shape)}, which may be fewer"
+        raise WordError("bad-option", message, "take the first by unstack 0, or the last by last_step")
     return ops.pick(x, index=index)
 
 

@@ -5,22 +5,37 @@ from __future__ import annotations
 from typing import Annotated
 
 from .. import ops
-from ..ir import Tensor
-from ..words import Initializer, Kind, Learn, Positive, layer, net, weight
+from ..context import Learn, net, weight
+from ..ir import OPS, Tensor
+from ..ops.steps import chosen
+from ..words import Initializer, Kind, Positive, WordError, layer
 from .axes import along, placed
 from .fan_initializers import XAVIER
 
 Per = Annotated[str, Kind("choice", "element or channel")]
+Bag = Annotated[str | None, Kind("choice", "sum or mean")]
+Padding = Annotated[int | None, Kind("whole", "a whole number of at least 0", 0)]
 
 
 def _seen(x: Tensor, per: str) -> tuple[int, ...]:
-    """The axes over which statistics are taken: the rows, and for those of channels all axes but theirs."""
-    return tuple(axis for axis in range(len(x.shape)) if axis != x.axis) if per == "channel" else (0,)
+    """The axes over which statistics are taken: the rows and their steps, and for those of channels all but theirs."""
+    named = tuple(axis for axis, size in enumerate(x.shape) if isinstance(size, str))
+    return tuple(axis for axis in range(len(x.shape)) if axis != x.axis) if per == "channel" else named
+
+
+def _wide(x: Tensor) -> Tensor:
+    """The values that statistics are taken of, in float64; of steps those that count, as rows."""
+    keep = net().mask(x)
+    if keep is not None:
+        name = f"{x.shape[0]}*{x.shape[1]}"
+        x = ops.reshape(x, shape=(name, *x.shape[2:]))
+        x = placed(chosen(x, ops.reshape(keep, shape=(name,))), False)
+    return placed(ops.cast(x, dtype="f64").named("wide"), x.axis == 1)
 
 
 def _scaled(x: Tensor, per: str, defaults: dict[str, float], learn: Learn) -> Tensor:
     """The value without the first statistic, divided by the second, both learned from the training rows."""
-    shape = x.shape[x.axis : x.axis + 1] if per == "channel" else x.shape[1:]
+    shape = x.shape[x.axis : x.axis + 1] if per == "channel" else tuple(d for d in x.shape if isinstance(d, int))
     zero, unit = net().learned(x, defaults, shape, learn)
     return (x - along(zero, x)) / along(unit, x) if per == "channel" else (x - zero) / unit
 
@@ -30,7 +45,8 @@ def standardize(x: Tensor, per: Per = "element") -> Tensor:
     """Bring every element to mean 0 and deviation 1, as learned from the training rows; exported with the model.
 
     The deviation is that of the population, and 1 of a constant element. With per=channel the statistics are those of
-    each channel of an image, taken over all its pixels, or of each feature over all steps.
+    each channel of an image, taken over all its pixels, or of each feature over all steps. Steps of a number that only
+    run time knows have one mean and deviation for all of them, to which those that are padding do not count.
 
     Formula: f(x) = (x - mean) / deviation
     Source: definition.
@@ -40,10 +56,10 @@ def standardize(x: Tensor, per: Per = "element") -> Tensor:
     """
 
     def moments(x: Tensor) -> dict[str, Tensor]:
-        axes = _seen(x, per)
-        wide = ops.cast(x, dtype="f64").named("wide")
+        wide = _wide(x)
+        axes = _seen(wide, per)
         mean = ops.mean(wide, axes=axes, keepdims=False).named("mean")
-        off = wide - (along(mean, x) if len(axes) > 1 else mean)
+        off = wide - (along(mean, wide) if per == "channel" else mean)
         deviation = ops.sqrt(ops.mean(ops.square(off), axes=axes, keepdims=False))
         return {"mean": mean, "deviation": ops.where(_width(wide, axes) <= 0, 1, deviation)}
 
@@ -55,7 +71,8 @@ def rescale(x: Tensor, per: Per = "element") -> Tensor:
     """Bring every element of the training rows to 0..1, as learned from them; exported with the model.
 
     A constant element becomes 0, and other rows may go beyond 0..1. With per=channel the ends are those of each channel
-    of an image, or of each feature over all steps.
+    of an image, or of each feature over all steps. Steps of a number that only run time knows have one pair of ends for
+    all of them, to which those that are padding do not count.
 
     Formula: f(x) = (x - lowest) / (highest - lowest)
     Source: definition.
@@ -65,8 +82,8 @@ def rescale(x: Tensor, per: Per = "element") -> Tensor:
     """
 
     def ends(x: Tensor) -> dict[str, Tensor]:
-        axes = _seen(x, per)
-        wide = ops.cast(x, dtype="f64").named("wide")
+        wide = _wide(x)
+        axes = _seen(wide, per)
         width = _width(wide, axes).named("width")
         return {"lowest": ops.amin(wide, axes=axes, keepdims=False), "width": ops.where(width > 0, width, 1)}
 
@@ -94,18 +111,52 @@ def onehot(x: Tensor) -> Tensor:
 
 
 @layer("embedding", ids=True, example="embedding 8")
-def embedding(x: Tensor, units: Positive, init: Initializer = XAVIER) -> Tensor:
+def embedding(
+    x: Tensor, units: Positive, padding: Padding = None, bag: Bag = None, init: Initializer = XAVIER
+) -> Tensor:
     """A trained vector for each class of a category; [k] ids give [k, units].
 
-    It is onehot -> dense without a bias.
+    It is onehot -> dense without a bias. padding= names an id that gives zeros and is not trained; it marks nothing as
+    padding, which lengths=true of the input does. bag=sum and bag=mean give [units]: the sum or mean of the vectors of
+    all ids that are no padding, of neither kind; the mean of none is 0.
 
-    Formula: f(x) = W[x], with W (classes, units)
+    Formula: f(x) = W[x], with W (classes, units); bag=sum has f(x) = sum(W[x]), bag=mean has f(x) = mean(W[x])
     Source: Bengio et al. 2003, A neural probabilistic language model.
-    Deeplearning4j: EmbeddingLayer, which may have a bias and an activation.
-    Keras: Embedding, whose first values are uniform in -0.05..0.05.
-    PyTorch: Embedding, whose first values are normal with deviation 1.
+    Deeplearning4j: EmbeddingLayer and EmbeddingSequenceLayer, which may have a bias and an activation.
+    Keras: Embedding, whose first values are uniform in -0.05..0.05; mask_zero takes the id 0 for padding.
+    PyTorch: Embedding, whose first values are normal with deviation 1, and whose padding_idx gives its row as it is;
+    EmbeddingBag, mode="mean".
     """
-    return placed(ops.gather(weight("W", (_classes(x), units), init), x), False)
+    _check_bag(x, padding, bag)
+    vectors = ops.gather(weight("W", (_classes(x), units), init), x).named("vectors")
+    keep = _counted_ids(x, padding, bag)
+    if keep is not None:
+        vectors = ops.mask(vectors, ops.expand_dims(keep, axis=len(x.shape)))
+    if bag is None:
+        return placed(vectors, False)
+    total = ops.total(vectors, axes=(len(x.shape) - 1,), keepdims=False)
+    if bag == "sum":
+        return total
+    if keep is None:
+        return ops.mean(vectors, axes=(len(x.shape) - 1,), keepdims=False)
+    count = ops.total(ops.cast(keep, dtype="f32"), axes=(len(x.shape) - 1,), keepdims=True)
+    return total / ops.maximum(count, 1).named("count")
+
+
+def _check_bag(x: Tensor, padding: int | None, bag: str | None) -> None:
+    if padding is not None and padding >= _classes(x):
+        message = f"padding={padding} of embedding is no id: they go from 0 to {_classes(x) - 1}"
+        raise WordError("bad-option", message, "name one of them")
+    if bag is not None and len(x.shape) == 1:
+        message = f"bag={bag} of embedding takes several ids together, and {net().previous} gives one"
+        raise WordError("bad-option", message, "take bag away")
+
+
+def _counted_ids(x: Tensor, padding: int | None, bag: str | None) -> Tensor | None:
+    """Which ids count; None where all do."""
+    keep = None if padding is None else OPS["not_equal"](x, padding)
+    mask = net().mask(x) if bag and len(x.shape) == 2 else None
+    return ops.logical_and(keep, mask) if keep is not None and mask is not None else mask if keep is None else keep
 
 
 def _classes(ids: Tensor) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..context import net
 from ..ir import Tensor
 from ..ops.pool import Margins, Sizes, reach
-from ..types import show_shape
-from ..words import Padding, WordError, find, net
+from ..types import Shape, show_shape
+from ..words import Padding, WordError, find
 
 # An image has one to three axes behind its channels.
 MOST = 3
@@ -23,7 +24,14 @@ def image_axes(x: Tensor, word: str) -> Sizes:
     if len(sizes) == 1:
         message = f"{word} needs channels and one to {MOST} axes behind them, but {gives}"
         raise WordError("shape-mismatch", message, _imaged(word, math.prod(_fixed(sizes))))
-    if x.value.channels is False or len(_fixed(sizes)) < len(sizes):
+    if len(_fixed(sizes)) < len(sizes):
+        given = sizes[::-1] if x.value.channels else sizes
+        message = f"{word} needs steps of a known number, but {net().previous} gives {show_shape(given)}"
+        help = "take all steps by globalmaxpool or attention_pool, or keep them by conv with pad=same or pad=causal"
+        if len(sizes) > 2:
+            help = "take each sequence of the first steps for an example by time_distributed"
+        raise WordError("shape-mismatch", message, help)
+    if x.value.channels is False:
         message = f"{word} needs channels first, but {gives}, whose features stand on the last axis"
         order = [len(sizes) - 1, *range(len(sizes) - 1)]
         raise WordError("shape-mismatch", message, f"put permute {order} before {word}")
@@ -31,6 +39,12 @@ def image_axes(x: Tensor, word: str) -> Sizes:
         message = f"{word} takes at most {MOST} axes behind the channels, but {gives}"
         raise WordError("shape-mismatch", message, f"put reshape before {word}")
     return _fixed(sizes[1:])
+
+
+def sliding_axes(x: Tensor, word: str) -> Shape:
+    """The sizes of the axes behind the channels, of which an axis of steps may be known only at run time."""
+    steps = x.value.channels and len(x.shape) == 3 and isinstance(x.shape[2], str)
+    return x.shape[2:] if steps else image_axes(x, word)
 
 
 def channels_of(x: Tensor) -> int:
@@ -62,7 +76,7 @@ def _image(pixels: int) -> list[int]:
     return [1, height, pixels // height] if height > 1 else [1, pixels]
 
 
-def each(sizes: tuple[Any, ...], axes: Sizes, word: str, option: str) -> tuple[Any, ...]:
+def each(sizes: tuple[Any, ...], axes: Shape, word: str, option: str) -> tuple[Any, ...]:
     """One of an option's sizes for each axis."""
     if len(sizes) == 1:
         return sizes * len(axes)
@@ -77,13 +91,14 @@ def each(sizes: tuple[Any, ...], axes: Sizes, word: str, option: str) -> tuple[A
     return sizes
 
 
-def margins(pad: Padding, axes: Sizes, size: Sizes, stride: Sizes, word: str) -> Margins:
+def margins(pad: Padding, axes: Shape, size: Sizes, stride: Sizes, word: str) -> Margins:
     """What is added before and behind each axis; `same` lets a window begin at every stride-th pixel."""
     if pad == "valid":
         return ((0, 0),) * len(axes)
     if not isinstance(pad, str):
         return each(pad, axes, word, "pad")
-    added = [max(0, ((n - 1) // s) * s + k - n) for n, k, s in zip(axes, size, stride, strict=True)]
+    known = [n if isinstance(n, int) else 1 for n in axes]
+    added = [max(0, ((n - 1) // s) * s + k - n) for n, k, s in zip(known, size, stride, strict=True)]
     return tuple((total // 2, total - total // 2) for total in added)
 
 

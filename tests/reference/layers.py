@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import augment, conv, images, norms
+from . import attention, augment, conv, images, norms, recurrent
 from .numbers import Array, each, mean
 from .ops import matmul
 
@@ -53,6 +53,17 @@ def _norm(row: list[float]) -> float:
     return math.sqrt(math.fsum(v * v for v in row))
 
 
+def _embedded(
+    x: Array, table: list[list[float]], units: int, padding: int = -1, bag: str = "", init: Any = None
+) -> Array:
+    found = np.array([[[0.0] * units if i == padding else table[i] for i in ids] for ids in x.tolist()])
+    counts = [max(1, sum(i != padding for i in ids)) for ids in x.tolist()]
+    sums = [[math.fsum(column) for column in rows.T] for rows in found]
+    if not bag:
+        return found
+    return np.array([[v / (n if bag == "mean" else 1) for v in row] for row, n in zip(sums, counts, strict=True)])
+
+
 def _permute(x: Array, axes: tuple[int, ...]) -> Array:
     assert axes == (1, 0)
     return np.array([[[x[n, 3 * i + j] for i in range(2)] for j in range(3)] for n in range(len(x))])
@@ -65,6 +76,8 @@ def _distance(x: Array, other: Array, eps: float = 1e-8) -> Array:
 # From x (N, 6), the layer's weights by letter, and the value `other`, to what the model predicts.
 LAYERS: dict[str, Callable[..., Array]] = {
     **norms.LAYERS,
+    **recurrent.LAYERS,
+    **attention.LAYERS,
     **augment.LAYERS,
     **images.LAYERS,
     **conv.LAYERS,
@@ -91,7 +104,7 @@ LAYERS: dict[str, Callable[..., Array]] = {
     "standardize": standardized,
     "rescale": rescaled,
     "onehot": lambda x, p, other: np.array([[[float(i == j) for j in range(4)] for i in r] for r in x.tolist()]),
-    "embedding": lambda x, p, other, units, init=None: np.array([[p["W"][i].tolist() for i in r] for r in x.tolist()]),
+    "embedding": lambda x, p, other, **o: _embedded(x, p["W"].tolist(), **o),
     "add": lambda x, p, other: x + other,
     "subtract": lambda x, p, other: each(lambda a, b: a - b)(x, other),
     "multiply": lambda x, p, other: each(lambda a, b: a * b)(x, other),

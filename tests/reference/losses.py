@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,20 @@ def moved_centers(p: Array, y: Array, alpha: float, centers: Array) -> Array:
     return moved
 
 
+def ctc(p: Array, y: Array, lengths: Array | None = None) -> Array:
+    """The surprise that labels come from any row of symbols that says them, without repetitions and blanks."""
+    counts = [len(row) for row in p] if lengths is None else lengths
+    chances = [_said(row[:n], [k for k in word if k]) for row, n, word in zip(p, counts, y.tolist(), strict=True)]
+    return np.array([-math.log(chance) if chance else math.inf for chance in chances])
+
+
+def _said(p: Array, word: list[int]) -> float:
+    """The probability of all rows of symbols that say a word, counted one by one."""
+    ways = product(range(p.shape[1]), repeat=len(p))
+    saying = [way for way in ways if [symbol for symbol, _ in groupby(way) if symbol] == word]
+    return math.fsum(math.prod(p[t, symbol] for t, symbol in enumerate(way)) for way in saying)
+
+
 def _squared(p: float, y: float) -> float:
     return (p - y) * (p - y)
 
@@ -175,4 +190,5 @@ LOSSES: dict[str, Reference] = {
     "multilabel": _rows(_ranking),
     "fmeasure": fmeasure,
     "center_loss": center_loss,
+    "ctc": ctc,
 }

@@ -5,19 +5,23 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from . import augment, images, norms
+from . import attention, augment, images, norms, recurrent
 from . import metrics as scores
 from .conv import conv, conv_input_grad, conv_transpose, conv_weight_grad, turned, unfold, unfold_grad
 from .numbers import Array, binary_entropy, each, erf, log_softmax, mean, reduced, rows, sigmoid, softmax, tanh
 
 
 def matmul(a: Array, b: Array) -> Array:
-    if a.ndim > 2:
-        return np.array([matmul(one, other) for one, other in zip(a, b, strict=True)])
+    if max(a.ndim, b.ndim) > 2:
+        fronts = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        pairs = [np.broadcast_to(x, (*fronts, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b)]
+        found = [matmul(one, other) for one, other in zip(*pairs, strict=True)]
+        return np.array(found).reshape(*fronts, *found[0].shape)
     return np.array([[math.fsum(x * y for x, y in zip(r, c, strict=True)) for c in b.T] for r in a])
 
 
@@ -78,10 +82,27 @@ def rational_tanh(x: float) -> float:
     return math.copysign(1 - 1 / (1 + a + a**2 + 1.41645 * a**4), x)
 
 
+def may_skip(row):
+    """Where the blank before a label may be left out: at each that differs from the one before it."""
+    free = [False, False]
+    for one, other in pairwise(row):
+        free += [False, one != other]
+    return [*free, False]
+
+
+def counts(y):
+    """Each row of labels and how many of them are no blank."""
+    return [(row, sum(label > 0 for label in row)) for row in y.tolist()]
+
+
+# The sizes of axes that have names.
+SIZES = {"N": 5, "T": 3, "N*T": 15}
 OPS: dict[str, Callable[..., Any]] = {
+    **attention.OPS,
     **augment.OPS,
     **images.OPS,
     **norms.OPS,
+    **recurrent.OPS,
     "neg": each(lambda x: 0.0 - x),
     "exp": each(math.exp),
     "expm1": each(lambda x: 2 * math.sinh(x / 2) * math.exp(x / 2)),
@@ -164,8 +185,22 @@ OPS: dict[str, Callable[..., Any]] = {
     "roc_auc": lambda p, true: np.array(scores.ordered_pairs(scores.listed(p), scores.listed(true))),
     "pr_auc": lambda p, true: np.array(scores.average_precision(scores.listed(p), scores.listed(true))),
     "calibration": lambda p, right, bins: np.array(scores.gaps(scores.listed(p), scores.listed(right), bins)),
-    "reshape": lambda x, shape: np.array(x.ravel().tolist()).reshape([d if isinstance(d, int) else -1 for d in shape]),
+    "reshape": lambda x, shape: np.array(x.ravel().tolist()).reshape([SIZES.get(d, d) for d in shape]),
+    "reshape_like": lambda x, like: np.array(x.ravel().tolist()).reshape(like.shape),
+    "with_blanks": lambda y: np.array([[label for each in row for label in (0, each)] + [0] for row in y.tolist()]),
+    "may_skip": lambda y: np.array([may_skip(row) for row in y.tolist()]),
+    "at_end": lambda y: np.array([[k in (2 * n, 2 * n - 1) for k in range(2 * len(row) + 1)] for row, n in counts(y)]),
+    "shifted": lambda x, by, fill: np.array(
+        [[row[k - by] if 0 <= k - by < len(row) else fill for k in range(len(row))] for row in x.tolist()]
+    ),
+    "all_steps": lambda x: np.array([x.shape[1]] * len(x)),
+    "counted": lambda lengths, like: np.array([[t < n for t in range(like.shape[1])] for n in lengths]),
+    "numbered": lambda keep, like: np.array([1.0 if k else 0.0 for k in keep.tolist()]),
+    "chosen": lambda x, keep: np.array([row for row, k in zip(x.tolist(), keep, strict=True) if k]),
     "transpose": lambda x: np.array([[row[j] for row in x] for j in range(x.shape[1])]),
+    "transposed": lambda x: np.array([m.T.tolist() for m in x.reshape(-1, *x.shape[-2:])]).reshape(
+        *x.shape[:-2], x.shape[-1], x.shape[-2]
+    ),
     "expand_dims": lambda x, axis: np.array(x.ravel().tolist()).reshape(*x.shape[:axis], 1, *x.shape[axis:]),
     "permute": permute,
     "stack": lambda *xs: np.array([list(rows) for rows in zip(*xs, strict=True)]),

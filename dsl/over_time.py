@@ -1,0 +1,103 @@
+"""Losses and metrics over the steps of sequences: each step is compared as an example of its own, if it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .ir import Tensor
+from .kinds import KINDS
+from .net import Field
+from .ops import broadcast_like, expand_dims, logical_and, reshape
+from .ops.shape import pick, slice_axis
+from .ops.steps import chosen, counted, numbered
+from .source import Place
+from .types import rows
+
+# Finds the value of a name; None after a diagnostic.
+Lookup = Callable[[str, Place], Tensor | None]
+
+
+@dataclass
+class OverTime:
+    """Takes the steps of predictions and targets for rows; `fields` are those of the net.
+
+    Where `drops`, rows that do not count are left out, as in metrics; else they are weighed by 0, as in a loss.
+    """
+
+    fields: dict[str, Field]
+    lookup: Lookup
+    drops: bool
+    # The steps of what is compared, (N, T), and which of them count, by the name of the rows.
+    like: dict[str, Tensor] = field(default_factory=lambda: {})
+    kept: dict[str, Tensor] = field(default_factory=lambda: {})
+
+    def rows(self, p: Tensor, y: Tensor, target: Field | None) -> tuple[Tensor, Tensor]:
+        """A prediction and its target, a row for each step of each example."""
+        steps = _steps(p, target)
+        if not steps:
+            return p, y
+        name = rows(p.shape[: 1 + steps], 0)
+        if name not in self.like:
+            self._begin(name, p, steps)
+        return self._flat(p, steps, name), self._flat(y, steps, name)
+
+    def lengths(self, p: Tensor) -> Tensor | None:
+        """How many steps of each example of a prediction count; None where all do."""
+        found = next((f for f in self.fields.values() if f.counts and f.counts == p.shape[1]), None)
+        return self.lookup(found.name, found.place) if found else None
+
+    def spread(self, values: Tensor, losses: Tensor) -> Tensor:
+        """A number an example, (N,), beside numbers of the rows of `losses`."""
+        name = str(losses.shape[0]).removesuffix("*")
+        if name not in self.like or values.shape == losses.shape:
+            return values
+        like = self.like[name]
+        for axis in range(1, len(like.shape)):
+            values = expand_dims(values, axis=axis)
+        each = slice_axis(broadcast_like(values, like), axis=len(like.shape) - 1, start=0, stop=1)
+        return pick(self._flat(each, len(like.shape) - 2, name), index=0)
+
+    def labels(self, y: Tensor, losses: Tensor) -> Tensor | None:
+        """The labels of the rows of `losses`; None where they are those of other rows."""
+        name = str(losses.shape[0]).removesuffix("*")
+        if rows(y.shape, 0) != name:
+            return None
+        return self._flat(y, len(self.like[name].shape) - 2, name) if name in self.like else y
+
+    def counts(self, losses: Tensor) -> Tensor | None:
+        """Which rows count, as 1 and 0, unless all do or the others are left out."""
+        keep = None if self.drops else self.kept.get(str(losses.shape[0]))
+        return None if keep is None else numbered(keep, losses).named("counts")
+
+    def _begin(self, name: str, p: Tensor, steps: int) -> None:
+        lengths = [f for f in self.fields.values() if f.counts in p.shape[1 : 1 + steps] and f.counts]
+        self.like[name] = p
+        for each in lengths:
+            found = self.lookup(each.name, each.place)
+            assert found is not None
+            keep = self._row_by_row(found, p, p.shape.index(each.counts), steps, name)
+            before = self.kept.get(name)
+            self.kept[name] = (keep if before is None else logical_and(before, keep)).named("counted")
+
+    def _row_by_row(self, lengths: Tensor, p: Tensor, axis: int, steps: int, name: str) -> Tensor:
+        """Which rows count by the lengths of one axis of steps; each holds for all steps along the others."""
+        keep = counted(lengths, p if axis == 1 else pick(p, index=0))
+        if steps == 1:
+            return reshape(keep, shape=(name,))
+        keep = expand_dims(keep, axis=2 if axis == 1 else 1)
+        if len(p.shape) == 3:  # a decision, without features
+            return reshape(broadcast_like(keep, p), shape=(name,))
+        each = broadcast_like(expand_dims(keep, axis=3), p)
+        return reshape(slice_axis(each, axis=3, start=0, stop=1), shape=(name,))
+
+    def _flat(self, x: Tensor, steps: int, name: str) -> Tensor:
+        flat = reshape(x, shape=(name, *x.shape[1 + steps :])).named(f"{x.value.hint}_rows" if x.value.hint else "")
+        return chosen(flat, self.kept[name]) if self.drops and name in self.kept else flat
+
+
+def _steps(p: Tensor, target: Field | None) -> int:
+    """How many axes behind the batch's are steps: those of labels, or those that only run time knows."""
+    if target is not None and KINDS[target.kind].named:
+        return len(target.shape)
+    return sum(isinstance(d, str) for d in p.shape[1:])

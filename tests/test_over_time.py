@@ -1,0 +1,58 @@
+"""Steps that count and steps that do not: in what is learned from the data, and in losses over two lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import assert_close, module, small
+from netc.dsl import load_text
+from reference.layers import rescaled, standardized
+
+N = 5
+KEPT = {"standardize": ("mean", "deviation"), "rescale": ("lowest", "width")}
+
+
+@pytest.mark.parametrize("per", ["element", "channel"])
+@pytest.mark.parametrize("given", ["f32[T, 3]", "f32[T, 3] lengths=true", "f32[S, T, 3]"])
+@pytest.mark.parametrize("word", KEPT)
+def test_statistics_are_those_of_all_steps_that_count(word: str, given: str, per: str):
+    """Where run time knows the number of steps, one mean and one deviation of each feature serve all of them."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((N, 4, 3) if given.startswith("f32[T") else (N, 2, 4, 3)) * [1, 5, 0.1]
+    lengths = [rng.integers(1, 5, N)] if "lengths" in given else []
+    chain = f"value = {word} per={per}\noutput value\nvalue -> globalavgpool -> flatten -> dense 2"
+    if "S" in given:
+        chain = f"value = {word} per={per}\noutput value\nvalue -> time_distributed last_step -> last_step -> dense 2"
+    made = module(small(chain, given=given))
+    p = made.init(1)
+    made.fit(p, x, *lengths)
+    rows = np.concatenate([each[: n[0]] for each, *n in zip(x, *lengths, strict=True)]) if lengths else x
+    rows = rows.reshape(-1, 3)
+    exact = (standardized if word == "standardize" else rescaled)(rows)
+    found = (rows - p[KEPT[word][0]]) / p[KEPT[word][1]]
+    assert p[KEPT[word][0]].shape == (3,)
+    assert_close(found, exact, 1e-5)
+
+
+def test_a_step_counts_where_both_of_its_lengths_say_so():
+    text = """net words
+input x: f32[S, T, 3] lengths=true
+input z: f32[T, 2] lengths=true
+target y: class(3)[S, T]
+seen = z -> gru 3 frozen=true -> last_step
+output seen
+p = x -> dense 3 -> softmax
+output p
+loss mcxent(p, y)
+updater sgd
+metric accuracy(p, y)
+"""
+    made, rng = module(load_text(text)), np.random.default_rng(1)
+    x, z, y = rng.standard_normal((4, 3, 5, 3)), rng.standard_normal((4, 5, 2)), rng.integers(0, 3, (4, 3, 5))
+    sentences, words = np.array([1, 3, 2, 3]), np.array([5, 2, 4, 1])
+    p = {name: w.astype(float) for name, w in made.init(1).items()}
+    probs = np.exp(x @ p["W2"] + p["b2"]) if "W2" in p else np.exp(x @ p["W1"] + p["b1"])
+    probs /= probs.sum(axis=-1, keepdims=True)
+    counted = [(i, s, t) for i in range(4) for s in range(sentences[i]) for t in range(words[i])]
+    exact = np.mean([-np.log(probs[at][y[at]]) for at in counted])
+    assert_close(made.loss_and_grads(p, x, sentences, z, words, y)[0], exact, 1e-12)
