@@ -18,7 +18,7 @@ from random_scratch import Scratch
 from random_words import Definition, Own, Pen, Written, fresh
 
 # What has many options, or fits few values, is tried more often, so that nothing is rare.
-OFTEN = {"repeat_like": 9, "rnn": 6, "random_crop": 3}
+OFTEN = {"repeat_like": 9, "learned_positions": 6, "rnn": 6, "random_crop": 6}
 LINKS = [w for w in WORDS.values() if w.kind in ("layer", "activation")]
 LINKS = [w for w in LINKS for _ in range(OFTEN.get(w.name) or 1 + len(w.options) // 3)]
 # An example of a random net holds so many numbers at most.
