@@ -63,7 +63,8 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
     if len(terms) == 2 and max(map(len, terms)) > WIDTH - len(pad) - 4 and None not in map(_open, terms):
         return _in_their_brackets(pad, head, terms, tail)
     inner = f"{pad}    {value}"
-    parts = [inner] if len(inner) <= WIDTH else _parted(value, f"{pad}    ")
+    # What has no operator to be parted at stays as it is.
+    parts = [inner] if len(inner) <= WIDTH or len(terms) == 1 else _parted(value, f"{pad}    ")
     return [f"{pad}{head}(", *parts, f"{pad}){tail}"]
 
 
@@ -120,8 +121,10 @@ def _open(value: str) -> int | None:
 
 
 def _chained(value: str) -> tuple[int, int] | None:
-    """Where the first parenthesis opens and closes of a value that ends in two calls in a row: a * f(b).g(c)."""
-    found = re.search(r"[A-Za-z_]\w*(?P<call>\((?:[^()\"]|\"[^\"]*\")*\))\.\w+\((?:[^()]|\([^()]*\))*\)$", value)
+    """Where the first parenthesis opens and closes of a value that ends in two calls in a row: a * f(b)[0].g(c)."""
+    found = re.search(
+        r"[A-Za-z_]\w*(?P<call>\((?:[^()\"]|\"[^\"]*\")*\))(?:\[\d+\])?\.\w+\((?:[^()]|\([^()]*\))*\)$", value
+    )
     return (found.start("call"), found.end("call") - 1) if found else None
 
 

@@ -15,7 +15,7 @@ from .loss_arrays import LossArrays
 from .net import Field, Threshold
 from .ops import broadcast_like
 from .options import bind, word_or_fail
-from .over_time import OverTime
+from .over_time import OverTime, steps_of
 from .resolve import Spec
 from .source import Place
 from .syntax import Argument, Binary, Call, Expr, Items, Name, Number, Text, Unary
@@ -256,7 +256,10 @@ class Comparison:
         needs = word.needs(target.kind if target else None)
         expected = target.predicted if target else y.shape
         if word.predicts:
-            expected = word.predicts(expected, **options)
+            # What it needs at each step, where the target has steps.
+            steps = expected[1 : 1 + steps_of(p, target)]
+            (count, *each) = word.predicts((expected[0], *expected[1 + len(steps) :]), **options)
+            expected = (count, *steps, *each)
         if word.aligns:
             expected = self._aligned(word, p, target, expected, place)
         if word.features:

@@ -34,7 +34,7 @@ class OverTime:
 
     def rows(self, p: Tensor, y: Tensor, target: Field | None) -> tuple[Tensor, Tensor]:
         """A prediction and its target, a row for each step of each example."""
-        steps = _steps(p, target)
+        steps = steps_of(p, target)
         if not steps:
             return p, y
         name = rows(p.shape[: 1 + steps], 0)
@@ -96,7 +96,7 @@ class OverTime:
         return chosen(flat, self.kept[name]) if self.drops and name in self.kept else flat
 
 
-def _steps(p: Tensor, target: Field | None) -> int:
+def steps_of(p: Tensor, target: Field | None) -> int:
     """How many axes behind the batch's are steps: those of labels, or those that only run time knows."""
     if target is not None and KINDS[target.kind].named:
         return len(target.shape)

@@ -27,6 +27,8 @@ COMMANDS = {
     "netc build SPEC -o DIR": "netc build specs/iris.net -o again",
     "netc build specs/iris.net -o out": "netc build specs/iris.net -o out",
     "netc train SPEC": "netc train specs/iris.net",
+    # Its text is not beside the specs: test_going_on writes on from one of its own.
+    'netc run shakespeare.onnx --text "ROMEO:"': "netc run --help",
     "netc run MODEL.onnx --data FILE": "netc run out/iris.onnx --data specs/data/iris.csv",
     "netc plot SPEC": "netc plot cosine(0.1,epochs=20)",
     "netc words [NAME]": "netc words dense",

@@ -73,9 +73,10 @@ def last_grad_kernel(dh, x):
 
 
 def _last_grad_onnx(g: Any, eq: Equation, dh: str, x: str) -> str:
-    size = g.Shape(x, start=1, end=2)
-    before = g.Concat(g.constant(np.array([0], np.int64)), g.Sub(size, g.ints((1,))), g.ints((0, 0)), axis=0)
-    return g.Pad(g.Unsqueeze(dh, g.ints((1,))), before, g.zero(eq), g.ints((0, 1)))
+    size, rank = g.Shape(x, start=1, end=2), eq.args[1].type.rank
+    # Of all axes, as in `padded`: ONNX Runtime takes a Pad of some for one of all where it moves a Transpose past it.
+    pads = g.Concat(g.ints((0,)), g.Sub(size, g.ints((1,))), g.ints([0] * (2 * rank - 2)), axis=0)
+    return g.Pad(g.Unsqueeze(dh, g.ints((1,))), pads, g.zero(eq), g.ints(range(rank)))
 
 
 last_grad = define(
