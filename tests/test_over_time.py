@@ -56,3 +56,11 @@ metric accuracy(p, y)
     counted = [(i, s, t) for i in range(4) for s in range(sentences[i]) for t in range(words[i])]
     exact = np.mean([-np.log(probs[at][y[at]]) for at in counted])
     assert_close(made.loss_and_grads(p, x, sentences, z, words, y)[0], exact, 1e-12)
+
+
+def test_a_loss_of_its_own_shape_sees_each_step() -> None:
+    """mixture_density needs three numbers a step for one mixture of a number a step."""
+    text = "net m\ninput x: f32[T, 3]\ntarget y: f32[T]\ndense 3\nloss mixture_density(mixtures=1)\nupdater adam\n"
+    made = module(load_text(text, "m.net"))
+    loss, grads = made.loss_and_grads(made.init(1), np.ones((2, 4, 3), np.float32), np.ones((2, 4), np.float32))
+    assert np.isfinite(loss) and grads["W1"].shape == (3, 3)

@@ -118,7 +118,8 @@ def grows(times: Iterable[float]) -> bool:
 
 @pytest.mark.parametrize("name", DEEP)
 def test_linear_time(name: str):
-    assert not grows([seconds(DEEP[name](n)) for n in (60, 240)])
+    # What else the machine does may spoil a timing, but not three of them.
+    assert any(not grows([seconds(DEEP[name](n)) for n in (60, 240)]) for _ in range(3))
 
 
 @pytest.mark.exhaustive
