@@ -76,19 +76,26 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_are_read_in_no_time(text: str) -> None:
+    def seconds() -> float:
+        start = time.process_time()
+        try:
+            tree(text)
+        except SpecError as error:
+            assert "\n".join(map(render, error.diagnostics))
+        return time.process_time() - start
+
     tree("net warm")
-    start = time.process_time()
-    try:
-        tree(text)
-    except SpecError as error:
-        assert "\n".join(map(render, error.diagnostics))
-    assert time.process_time() - start < 1
+    # What else the machine does may spoil a timing, but not three of them.
+    assert any(seconds() < 1 for _ in range(3))
 
 
 def test_a_chain_of_a_thousand_layers() -> None:
-    start = time.process_time()
-    assert len(only("dense 8" + "\n-> dense 8" * 1000).links) == 1001
-    assert time.process_time() - start < 0.3
+    def seconds() -> float:
+        start = time.process_time()
+        assert len(only("dense 8" + "\n-> dense 8" * 1000).links) == 1001
+        return time.process_time() - start
+
+    assert any(seconds() < 0.3 for _ in range(3))
 
 
 def answer(text: str) -> None:
