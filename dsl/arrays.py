@@ -12,7 +12,7 @@ from .diagnostics import Report
 from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
-from .net import StateInfo, WeightInfo
+from .net import StateInfo, WeightInfo, counting
 from .ops import cast
 from .ops.recurrence import carried, left
 from .ops.steps import counted
@@ -304,7 +304,7 @@ class Arrays(Context):
     def lengths(self, x: Tensor) -> Tensor | None:
         """How many steps of each example of x count, (N,); None where all do."""
         name = x.shape[1] if len(x.shape) > 1 else ""
-        field = next((f for f in self.spec.fields.values() if f.counts and f.counts == name), None)
+        field = counting(self.spec.fields.values(), name)
         if field is None:
             return None
         if x.shape[:1] != (BATCH,):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from .kinds import KINDS
 from .plateau import Plateau
 from .section import Section
 from .source import Place, Source
-from .types import BATCH, Domain, Shape, Type, show_shape
+from .types import BATCH, Dim, Domain, Shape, Type, show_shape
 from .words import Init, Scheduled, Word
 
 
@@ -52,6 +52,11 @@ class Field:
     def predicted(self) -> Shape:
         """The shape of a prediction of it, with the batch axis: one probability a class."""
         return (BATCH, *self.shape, *((self.classes,) if self.classes is not None else ()))
+
+
+def counting(fields: Iterable[Field], dim: Dim) -> Field | None:
+    """The field that tells how many steps along a dimension count in each example; None where all do."""
+    return next((field for field in fields if field.counts and field.counts == dim), None)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .ir import Tensor
 from .kinds import KINDS
-from .net import Field
+from .net import Field, counting
 from .ops import broadcast_like, expand_dims, logical_and, reshape
 from .ops.shape import pick, slice_axis
 from .ops.steps import chosen, counted, numbered
@@ -44,7 +44,7 @@ class OverTime:
 
     def lengths(self, p: Tensor) -> Tensor | None:
         """How many steps of each example of a prediction count; None where all do."""
-        found = next((f for f in self.fields.values() if f.counts and f.counts == p.shape[1]), None)
+        found = counting(self.fields.values(), p.shape[1])
         return self.lookup(found.name, found.place) if found else None
 
     def spread(self, values: Tensor, losses: Tensor) -> Tensor:
@@ -71,12 +71,14 @@ class OverTime:
         return None if keep is None else numbered(keep, losses).named("counts")
 
     def _begin(self, name: str, p: Tensor, steps: int) -> None:
-        lengths = [f for f in self.fields.values() if f.counts in p.shape[1 : 1 + steps] and f.counts]
         self.like[name] = p
-        for each in lengths:
+        for axis in range(1, 1 + steps):
+            each = counting(self.fields.values(), p.shape[axis])
+            if each is None:
+                continue
             found = self.lookup(each.name, each.place)
             assert found is not None
-            keep = self._row_by_row(found, p, p.shape.index(each.counts), steps, name)
+            keep = self._row_by_row(found, p, axis, steps, name)
             before = self.kept.get(name)
             self.kept[name] = (keep if before is None else logical_and(before, keep)).named("counted")
 

@@ -29,6 +29,11 @@ def _length(y: Type) -> Dim:
     return 2 * size + 1 if isinstance(size, int) else f"2*{size}+1"
 
 
+def _truths(y: Type) -> Type:
+    """Something of each place on the way that is true or not."""
+    return Type("bool", (y.shape[0], _length(y)), BINARY)
+
+
 def with_blanks_kernel(y):
     """Return labels with a blank, 0, before, between and behind them."""
     way = np.zeros((len(y), 2 * y.shape[1] + 1), y.dtype)
@@ -69,13 +74,13 @@ def _skip_onnx(g: Any, eq: Equation, y: str) -> str:
     before = g.Slice(y, g.ints((0,)), g.ints((-1,)), one)
     same = g.Equal(g.Slice(y, one, g.ints((np.iinfo(np.int64).max,)), one), before)
     first = g.Equal(g.Slice(y, g.ints((0,)), one, one), g.Slice(y, g.ints((0,)), one, one))
-    ids = g.Cast(g.Not(g.Concat(first, same, axis=1)), to=7)
-    return g.Cast(_woven(g, ids, g.constant(np.array(0, np.int64))), to=9)
+    ids = g.Cast(g.Not(g.Concat(first, same, axis=1)), to=g.dtype(eq.args[0].type))
+    return g.Cast(_woven(g, ids, g.constant(np.array(0, np.int64))), to=g.dtype(eq.results[0].type))
 
 
 may_skip = define(
     "may_skip",
-    lambda y: Type("bool", (y.shape[0], _length(y)), BINARY),
+    _truths,
     numpy="may_skip(y)",
     kernels=(may_skip_kernel,),
     onnx=_skip_onnx,
@@ -94,7 +99,7 @@ def at_end_kernel(y):
 
 def _end_onnx(g: Any, eq: Equation, y: str) -> str:
     zero, one, two = (g.constant(np.array(n, np.int64)) for n in (0, 1, 2))
-    count = g.ReduceSum(g.Cast(g.Greater(y, zero), to=7), g.ints((1,)), keepdims=1)
+    count = g.ReduceSum(g.Cast(g.Greater(y, zero), to=g.dtype(eq.args[0].type)), g.ints((1,)), keepdims=1)
     ends = g.Mul(count, two)
     size = g.Squeeze(g.Shape(y, start=1, end=2), g.ints((0,)))
     places = g.Range(zero, g.Add(g.Mul(size, two), one), one)
@@ -103,7 +108,7 @@ def _end_onnx(g: Any, eq: Equation, y: str) -> str:
 
 at_end = define(
     "at_end",
-    lambda y: Type("bool", (y.shape[0], _length(y)), BINARY),
+    _truths,
     numpy="at_end(y)",
     kernels=(at_end_kernel,),
     onnx=_end_onnx,
