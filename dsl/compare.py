@@ -102,7 +102,9 @@ class Comparison:
         if expr.op == "/" and right == 0.0:
             raise self._fail("bad-constant", "this has no value: it divides by zero", expr.place, "change the divisor")
         if isinstance(left, Tensor) and isinstance(right, Tensor) and left.shape != right.shape:
-            message = "one of these losses is a number a step, and the other another"
+            message = (
+                "one of these losses is a number for each step, and the other one for each example, or other steps"
+            )
             help = "make them two sentences: loss a = ... and loss b = ..."
             raise self._fail("shape-mismatch", message, expr.place, help)
         operators: dict[str, Callable[[Any, Any], Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import assert_close, module, small
-from netc.dsl import load_text
+from netc.dsl import SpecError, load_text
 from reference.layers import rescaled, standardized
 
 N = 5
@@ -64,3 +64,10 @@ def test_a_loss_of_its_own_shape_sees_each_step() -> None:
     made = module(load_text(text, "m.net"))
     loss, grads = made.loss_and_grads(made.init(1), np.ones((2, 4, 3), np.float32), np.ones((2, 4), np.float32))
     assert np.isfinite(loss) and grads["W1"].shape == (3, 3)
+
+
+def test_losses_of_steps_and_of_examples_are_two_sentences() -> None:
+    text = "net m\ninput x: f32[T, 3]\ntarget y: f32[T]\ntarget z: f32\np = x -> dense 1\nq = p -> last_step\n"
+    text += "output p\noutput q\nloss mse(p, y) + mse(q, z)\nupdater adam\n"
+    with pytest.raises(SpecError, match="for each step, and the other one for each example"):
+        load_text(text, "m.net")
