@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable
 
@@ -102,12 +103,18 @@ DEEP: dict[str, Callable[[int], str]] = {
 
 
 def seconds(chains: str) -> float:
+    """How long the passes take by themselves: Python's collector walks all that a test run has left, ever so often."""
     net = small(chains)
-    start = time.process_time()
-    gradient(net)
-    step_program(net)
-    to_numpy(net)
-    return time.process_time() - start
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.process_time()
+        gradient(net)
+        step_program(net)
+        to_numpy(net)
+        return time.process_time() - start
+    finally:
+        gc.enable()
 
 
 def grows(times: Iterable[float]) -> bool:
@@ -125,6 +132,6 @@ def test_linear_time(name: str):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", DEEP)
 def test_linear_time_of_a_thousand_layers(name: str):
-    times = [seconds(DEEP[name](n)) for n in (250, 500, 1000)]
+    times = [min(seconds(DEEP[name](n)) for _ in range(3)) for n in (250, 500, 1000)]
     assert not grows(times), times
     assert times[-1] < 20
