@@ -148,7 +148,7 @@ class Steps:
         for clock in clocks:
             self.step(full, clock)
         for size in sampling.sizes(count):
-            if size != count:
+            if size < count:
                 self.step(sampling.batch(self.net, size), clocks[-1])
         self._stretch(count, clocks[len(clocks) // 2])
 

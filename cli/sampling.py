@@ -215,7 +215,8 @@ def slope_rows(net: Net) -> int:
 
     It takes three where it may normalise over the batch: fewer have no slope there.
     """
-    return max(3 if net.states else 1, min(rows(net, SLOPE_ROWS, all=True), WORK // (10 * products(net))))
+    most, least = rows(net, SLOPE_ROWS, all=True), 3 if net.states else 1
+    return max(min(least, most) if net.streams else least, min(most, WORK // (10 * products(net))))
 
 
 def large(net: Net) -> bool:

@@ -19,7 +19,7 @@ from .net import Field
 from .scope import Scope
 from .series import check_series, over_time
 from .source import Place
-from .syntax import Chain, Expr, Tree
+from .syntax import Call, Chain, Expr, Name, Tree
 from .train_sentence import train_of
 from .user_words import define
 
@@ -77,7 +77,15 @@ class Spec:
         window, batch = self.train["window"], self.train["batch"]
         stride = (self.data or {}).get("stride")
         steps = all(over_time(target, window) for target in self.of("target"))
-        return bool(window and batch) and steps and stride in (None, window)
+        return bool(window and batch) and steps and stride in (None, window) and not self.solved
+
+    @property
+    def solved(self) -> bool:
+        """Whether a solver trains, which looks at all rows at once."""
+        own = (loss.updater for loss in self.losses if isinstance(loss.updater, Name | Call))
+        words = [each.id if isinstance(each, Name) else each.word for each in own]
+        words += [self.updater.link.word] if self.updater else []
+        return any(self.scope.find("solver", word) for word in words)
 
     @property
     def targets(self) -> tuple[Field, ...]:

@@ -18,6 +18,10 @@ class Moved:
     after: Value
     result: Value | None = None
 
+    def seen(self, read: Container[Value]) -> bool:
+        """Whether values that are read hang on what the layer gives, be it its memory alone."""
+        return any(value is not None and value in read for value in (self.result, self.result and self.result.cells))
+
 
 @dataclass
 class Running:
@@ -47,7 +51,7 @@ class Running:
         known: dict[Value, Value] = {}
         left: dict[str, Value] = {}
         for moved in self.moves:
-            if moved.result in read and moved.name in names:
+            if moved.name in names and moved.seen(read):
                 left[moved.name] = moved.after
             else:
                 known[moved.after] = known.get(moved.before, moved.before)

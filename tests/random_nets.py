@@ -55,8 +55,9 @@ class Writer:
     # The names that losses and metrics compare, and the layers that end in each; outputs that are said.
     heads: list[str] = field(default_factory=lambda: [])
     ends: list[str] = field(default_factory=lambda: [])
-    # Whether each target has a loss of its own.
+    # Whether each target has a loss of its own, and whether every input has steps.
     several: bool = False
+    stepped: bool = True
 
     def uses(self, kind: str, name: str) -> bool:
         """Whether something written so far uses a word."""
@@ -248,6 +249,8 @@ class Writer:
         if pen.maybe(0.15):
             self.declared.append(f"target weight: {chance.choice(WEIGHING)}")
             found["sample_weight"] = "weight"
+        if self.stepped and pen.maybe(0.6):
+            found["window"] = str(chance.randint(2, 6))
         for name in found:
             pen.count("train", name)
         return found
@@ -283,6 +286,7 @@ def random_spec(seed: object) -> RandomSpec:
         # Numbers a step and numbers an example are no one loss together.
         keep = (writer.several or (count == 1 and not noisy)) and pen.maybe(0.4)
         writer.over_time(f"x{index}", "TS"[index], keep) if stepped else writer.given(f"x{index}")
+        writer.stepped &= stepped
     if noisy:
         writer.noise()
     writer.targets = [target_of(pen, str(value.type.shape[1])) for value in writer.steps]

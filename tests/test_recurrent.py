@@ -149,7 +149,7 @@ def test_padding_changes_nothing(name: str, ends: str):
 
 # Windows --------------------------------------------------------------------------------------------------------------
 
-CARRIED = ["rnn 3", "gru 3", "lstm 3", "graves_lstm 3", "own 3", "lstm 3 -> own 2 -> gru 3"]
+CARRIED = ["rnn 3", "gru 3", "lstm 3", "lstm 3 -> cells", "graves_lstm 3", "own 3", "lstm 3 -> own 2 -> gru 3"]
 
 
 @pytest.mark.parametrize("chain", CARRIED)
@@ -184,6 +184,12 @@ def test_windows_carry_their_state(chain: str):
 @pytest.mark.parametrize("chain", CARRIED[2:])
 def test_steps_of_windows(chain: str):
     check_steps(over_time(f"{chain} -> dense 2", **STEPS, more="train batch=5 window=3"), 4, chain)
+
+
+def test_a_solver_looks_at_all_windows_at_once():
+    text = "net n\ninput x: f32[T, 3]\ntarget y: f32[T, 2]\nrnn 3 -> dense 2\nloss mse\ntrain window=3\n"
+    assert load_text(f"{text}updater sgd\n").streams
+    assert not load_text(f"{text}updater lbfgs\ntargets numpy inference\n").streams
 
 
 def test_streams_that_end_keep_their_state():
