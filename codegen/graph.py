@@ -28,7 +28,7 @@ class Graph:
     """
 
     def __init__(self, names: Names, program: Program):
-        self.names, self.producers, self.uses = names, program.producers, program.uses
+        self.names, self.program, self.producers, self.uses = names, program, program.producers, program.uses
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self._known: dict[Any, str] = {}
@@ -79,6 +79,11 @@ class Graph:
     def reads(self, *values: Value) -> bool:
         """Whether anything reads one of the values."""
         return any(value in self.uses for value in values)
+
+    def reads_only(self, op: str, value: Value) -> bool:
+        """Whether all that reads a value, if anything does, are equations of one op."""
+        readers = (equation for equation in self.program.equations if equation.op.name == op)
+        return self.uses.get(value, 0) == sum(arg is value for equation in readers for arg in equation.args)
 
     def is_zero(self, value: Value) -> bool:
         """Whether a value is the literal 0."""

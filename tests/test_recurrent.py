@@ -233,6 +233,35 @@ def test_native_operators():
     assert [name for name in found if name in ("RNN", "GRU", "LSTM", "Scan")] == ["RNN", "GRU", "LSTM", "LSTM", "Scan"]
 
 
+@pytest.mark.parametrize("cell", ["lstm", "graves_lstm"])
+def test_stateful_inference(cell: str):
+    """A model whose states go in and out reads a sequence in pieces, and its layer is ONNX's own operator."""
+    text = f"""net stateful
+    input x: f32[T, 3]
+    input h0: f32[4]
+    input c0: f32[4]
+    target y: f32[T, 2]
+    states = x -> {cell} 4 h=h0 c=c0
+    p = states -> dense 2
+    output p
+    output h = states -> last_step
+    output c = states -> cells -> last_step
+    loss mse(p, y)
+    updater sgd"""
+    net, rng = load_text(text), np.random.default_rng(4)
+    p = narrow(weights(module(net), net, rng, ()))
+    model = to_onnx(net, p)
+    assert [n.op_type for n in model.graph.node if n.op_type in ("LSTM", "Scan")] == ["LSTM"]
+    x, h, c = (rng.standard_normal(shape).astype(np.float32) for shape in ((5, 9, 3), (5, 4), (5, 4)))
+    for reference in (False, True):
+        whole = run_onnx(model, {"x": x, "h0": h, "c0": c}, reference)
+        first = run_onnx(model, {"x": x[:, :2], "h0": h, "c0": c}, reference)
+        rest = run_onnx(model, {"x": x[:, 2:], "h0": first["h"], "c0": first["c"]}, reference)
+        assert_close(np.concatenate([first["p"], rest["p"]], axis=1), whole["p"], SINGLE)
+        assert_close(rest["c"], whole["c"], SINGLE)
+        assert_close(whole["c"], module(net).predict(p, x, h, c)[2], SINGLE)
+
+
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from .recurrence import (
     native,
     parts,
     reordered,
+    serves,
     shared_grad,
     step_flops,
     turned,
@@ -78,17 +79,12 @@ def _row(P: Tensor, row: int) -> Tensor:
 
 
 def _graves_onnx(g: Any, eq: Equation, x: str, W: str, U: str, b: str, P: str, h: str, c: str) -> tuple[str, ...]:
-    if not g.reads(*eq.results[1:]):
-        order = (
-            0,
-            3,
-            1,
-            2,
-        )  # ONNX has the gates in the order i o f g
+    if serves(g, eq):
+        order = (0, 3, 1, 2)  # ONNX has the gates in the order i o f g
         bias = biases(g, eq, reordered(g, b, 0, order, eq))
         seen = g.Reshape(g.Gather(P, g.ints((0, 2, 1)), axis=0), g.ints((1, -1)))
         matrices = [turned(g, reordered(g, w, 1, order, eq)) for w in (W, U)]
-        return native(g, eq, "LSTM", x, *matrices, bias, h, c, seen=seen)[0], "", ""
+        return *native(g, eq, "LSTM", x, *matrices, bias, h, c, seen=seen), ""
 
     def step(h: Tensor, c: Tensor, z: Tensor, U: Tensor, P: Tensor) -> Sequence[Tensor]:
         i, f, g, o = parts(z + matmul(h, U), 4)

@@ -26,6 +26,7 @@ from .recurrence import (
     native,
     parts,
     reordered,
+    serves,
     shared_grad,
     sizes,
     step_flops,
@@ -85,11 +86,11 @@ def lstm_type(x: Type, W: Type, U: Type, b: Type, h: Type, c: Type) -> tuple[Typ
 
 
 def _lstm_onnx(g: Any, eq: Equation, x: str, W: str, U: str, b: str, h: str, c: str) -> tuple[str, ...]:
-    if not g.reads(*eq.results[1:]):
+    if serves(g, eq):
         order = (0, 3, 1, 2)  # ONNX has the gates in the order i o f g
         bias = biases(g, eq, reordered(g, b, 0, order, eq))
-        found = native(g, eq, "LSTM", x, *(turned(g, reordered(g, w, 1, order, eq)) for w in (W, U)), bias, h, c)
-        return found[0], "", ""
+        matrices = [turned(g, reordered(g, w, 1, order, eq)) for w in (W, U)]
+        return *native(g, eq, "LSTM", x, *matrices, bias, h, c), ""
 
     def step(h: Tensor, c: Tensor, z: Tensor, U: Tensor) -> Sequence[Tensor]:
         i, f, g, o = parts(z + matmul(h, U), 4)

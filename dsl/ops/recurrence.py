@@ -156,16 +156,24 @@ def reordered(g: Any, w: str, axis: int, order: Sequence[int], eq: Equation) -> 
 
 def native(
     g: Any, eq: Equation, operator: str, x: str, W: str, R: str, B: str, *first: str, seen: str = "", **more: Any
-) -> list[str]:
-    """ONNX's own operator, which has the steps in front and an axis of directions; the states of all steps.
+) -> tuple[str, str]:
+    """ONNX's own operator, which has the steps in front and an axis of directions.
 
+    It gives the states of all steps and, where they are read, the cells of an LSTM: as one step, which is the last one.
     `seen` are the weights by which gates see the cell.
     """
     units = eq.args[2].type.shape[0]
     steps, states = g.Transpose(x, perm=[1, 0, 2]), [g.Unsqueeze(h, g.ints((0,))) for h in first]
     states += [seen] if seen else []
-    found = g.node(operator, steps, W, R, B, "", *states, hidden_size=units, **more)
-    return [g.Transpose(g.Squeeze(found, g.ints((1,))), perm=[1, 0, 2])]
+    cells = operator == "LSTM" and g.reads(eq.results[1])
+    found = g.several(operator, 3 if cells else 1, steps, W, R, B, "", *states, hidden_size=units, **more)
+    hs = g.Transpose(g.Squeeze(found[0], g.ints((1,))), perm=[1, 0, 2])
+    return hs, g.Transpose(found[2], perm=[1, 0, 2]) if cells else ""
+
+
+def serves(g: Any, eq: Equation) -> bool:
+    """Whether ONNX's own operator gives all that is read: no gates, and of the cells those of the last step alone."""
+    return not g.reads(eq.results[2]) and g.reads_only("last", eq.results[1])
 
 
 def backwards(
