@@ -134,6 +134,8 @@ def _load(model: str | Path | bytes, providers: list[Any], threads: int | None, 
     options = ort.SessionOptions()
     options.log_severity_level = SILENT
     options.use_deterministic_compute = True
+    # A plan of the memory of a whole run would be kept beside what the run before it took, and saves no time.
+    options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 import reference
+import test_ops
 from conv_uses import ROWS, net_of
 from faulty import assert_refused
 from harness import assert_close, gradient, module, narrow, run_onnx, small
 from netc.codegen import to_numpy, to_onnx
 from netc.dsl.ir import OPS, Builder
+from netc.dsl.ops import weight_products
 from netc.dsl.ops.conv import conv_kernel, conv_transpose_kernel, conv_weight_grad_kernel
 from netc.dsl.types import Type
 from netc.dsl.words import WORDS
@@ -56,6 +59,15 @@ def test_steps(given: str, used: Use):
 
 def ops_of(chains: str, given: str) -> list[str]:
     return [e.op.name for e in gradient(small(chains, given=given)).equations if e.op.name.startswith("conv")]
+
+
+@pytest.mark.parametrize(("texts", "attrs"), OPS["conv_weight_grad"].cases)
+def test_filters_by_products(texts: tuple[str, ...], attrs: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    """Graphs multiply matrices where there are many places; few give the same."""
+    monkeypatch.setattr(weight_products, "FEWEST_PLACES", 1)
+    test_ops.test_numpy_is_onnx(OPS["conv_weight_grad"], texts, attrs)
+    monkeypatch.setattr(weight_products, "MOST_PIECES", 0)
+    test_ops.test_numpy_is_onnx(OPS["conv_weight_grad"], texts, attrs)
 
 
 def test_the_first_layer_needs_no_gradient_of_its_input():

@@ -16,6 +16,7 @@ from ..ir import Backward, Equation, Tensor, define
 from ..types import REAL, Shape, Type, count
 from .plain import CONV, CONV_TRANSPOSE, CONV_WEIGHT_GRAD
 from .pool import short, with_margins, without_margins
+from .weight_products import multiplies, weight_products
 
 # For each axis behind the channels: the sizes of a window, the steps, and what is added before and behind.
 Sizes = tuple[int, ...]
@@ -312,7 +313,9 @@ def _by_group(g: Any, value: str, type: Type, groups: int) -> str:
 
 
 def _weight_onnx(g: Any, eq: Equation, x: str, dy: str) -> str:
-    """A convolution with the batch as channels and the gradient as filters; strides and dilations change places."""
+    """Products, or a convolution with the batch as channels and the gradient as filters; strides are dilations."""
+    if multiplies(eq):
+        return weight_products(g, eq, x, dy)
     a = eq.attrs
     (given, moved), axes = [arg.type for arg in eq.args], range(2, eq.args[0].type.rank)
     back = [1, 0, *axes]
