@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..dsl.courses import Course
-from ..dsl.longest import longest
+from ..dsl.derived_steps import derived
+from ..dsl.longest import longest, shortest
 from ..dsl.net import Field, Net
 from ..dsl.types import Dim
 from ..runtime import Trainer
@@ -25,6 +26,8 @@ from ..runtime.module import NEVER, Arrays, Drops
 ROWS = 64
 # How many steps an example of the proof has, along the first dimension that is known only at run time, and those after.
 STEPS = (7, 3, 5)
+# How many places windows over steps find at least, in examples that are no longer than this for that alone.
+PLACES, LONG = 3, 256
 SLOPE_ROWS = 16
 WORK = 100_000_000
 # The work of an example beyond which a net is proven in short, and in full on a smaller one: products of numbers, and
@@ -140,8 +143,8 @@ def _ids(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Arra
 
 
 def _lengths(rng: np.random.Generator, shape: tuple[int, ...], field: Field) -> Array:
-    """From one step to all of them, each at least once where there are so many examples."""
-    return rng.permutation(np.arange(math.prod(shape)) % STEPS[0] + 1)[::-1].reshape(shape)
+    """How many steps each example lacks, from none to all, each at least once where there are so many examples."""
+    return rng.permutation(np.arange(math.prod(shape)))[::-1].reshape(shape)
 
 
 _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]] = {
@@ -173,15 +176,27 @@ def batch(net: Net, count: int, key: object = 0, factor: float = 1.0) -> Batch:
 
 
 def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0) -> Array:
-    most = longest(net)
-    known: dict[Dim, int] = {name: min(n, most.get(name, n)) for n, name in zip(cycle(STEPS), net.steps, strict=False)}
+    known, least = steps_of(net), shortest(net)
     shape = (count, *(n if isinstance(n, int) else known[n] for n in field.shape))
     values = _DRAWN[field.kind](stream(_seed(net), field.name, count, key), shape, field)
     values = values * factor if field.kind in _SCALABLE else values
-    values = np.minimum(values, known[field.counts]) if field.counts else values
+    if field.counts:
+        shorter = least.get(field.counts, 1)
+        values = shorter + values % (known[field.counts] - shorter + 1)
     if found := aligned(net):
-        values = _possible(field, values, {d: d if isinstance(d, int) else known[d] for d in found})
+        values = _possible(field, values, known, found)
     return values.astype(_STORED[field.type.dtype])
+
+
+def steps_of(net: Net) -> dict[Dim, int]:
+    """How many steps an example of the proof has along each dimension, so that windows find several places."""
+    most, least, several = longest(net), shortest(net), shortest(net, PLACES)
+    found: dict[Dim, int] = {}
+    for number, name in zip(cycle(STEPS), net.steps, strict=False):
+        # Once more than there are places, so that something stands behind the last window.
+        wanted = max(number, least.get(name, 1), min(several.get(name, 0) + 1, LONG))
+        found[name] = min(wanted, most.get(name, wanted))
+    return found
 
 
 def aligned(net: Net) -> set[Dim]:
@@ -190,12 +205,17 @@ def aligned(net: Net) -> set[Dim]:
     return {e.args[1].type.shape[1] for e in loops if e.attrs["loop"].name == "ctc"}
 
 
-def _possible(field: Field, values: Array, steps: Mapping[Dim, int]) -> Array:
+def _possible(field: Field, values: Array, known: Mapping[Dim, int], compared: Iterable[Dim]) -> Array:
     """Long sequences, and few labels in a row, padded with the blank."""
-    if field.counts in steps:
-        return np.maximum(values, steps[field.counts] - 1)
+    fewest = LONG
+    for dim in compared:
+        steps = derived(dim)
+        size = steps.of(known[steps.base]) if steps else int(dim)
+        if steps and steps.base == field.counts:
+            return np.maximum(values, steps.least(size - 1))
+        fewest = min(fewest, size // 2)
     if field.role == "target" and field.classes and field.shape:
-        values[:, min(steps.values()) // 2 :] = 0
+        values[:, fewest:] = 0
     return values
 
 

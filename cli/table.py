@@ -89,12 +89,23 @@ def _numbered_rows(
     steps = next(outputs[name].shape for name, number in axes.items() if number)
     keep = np.ones(places.shape[1], bool)
     for axis, name in enumerate(map(str, steps[: len(shape) - 1]), 1):
-        if name in lengths:
-            keep &= places[axis] < np.asarray(lengths[name])[places[0]]
+        counted = _counted(name, lengths)
+        if counted is not None:
+            keep &= places[axis] < counted[places[0]]
     names = ["example", *(numbered("step", i, len(shape) - 1) for i in range(len(shape) - 1))]
     first = {_free(name, columns): place[keep].tolist() for name, place in zip(names, places, strict=True)}
     which = np.flatnonzero(keep)
     return first | {name: [values[i] for i in which] for name, values in columns.items()}
+
+
+def _counted(name: str, lengths: Mapping[str, Any]) -> Any:
+    """How many steps of each example count along a dimension, where some input tells it."""
+    if not lengths:
+        return None
+    from ..dsl.derived_steps import derived
+
+    steps = derived(name)
+    return np.array([steps.of(int(n)) for n in lengths[steps.base]]) if steps and steps.base in lengths else None
 
 
 def _free(name: str, columns: Columns) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..dsl.constraints import CONSTRAINTS
+from ..dsl.longest import shortest
 from ..dsl.net import Field, Net
 from ..dsl.section import Use
 from ..dsl.series import overlap
@@ -124,8 +126,9 @@ def literals(net: Net) -> list[str]:
 
 def fields(net: Net) -> list[str]:
     """The assignments of INPUTS and TARGETS."""
-    lines = wrap("INPUTS = {", [_range(f) for f in net.inputs], "}")
-    lines += wrap("TARGETS = {", [_range(f) for f in net.targets], "}")
+    least = shortest(net)
+    lines = wrap("INPUTS = {", [_range(f, least) for f in net.inputs], "}")
+    lines += wrap("TARGETS = {", [_range(f, least) for f in net.targets], "}")
     remark = "  # shape, lowest, highest, type"
     if len(lines[0] + remark) > WIDTH:
         return [remark.strip(), *lines]
@@ -134,7 +137,14 @@ def fields(net: Net) -> list[str]:
 
 def checked(net: Net) -> list[str]:
     """The assignments of what `load` checks besides types and bounds."""
-    return [*_named("WHOLE", whole(net)), *_named("SHARES", shares(net))]
+    fewest = [f"{quote(name)}: {least}" for name, least in needed(net).items()]
+    windows = wrap("SHORTEST = {", fewest, "}") if fewest else []
+    return [*_named("WHOLE", whole(net)), *_named("SHARES", shares(net)), *windows]
+
+
+def needed(net: Net) -> dict[str, int]:
+    """The fewest steps in which windows find a place, by name, where one step is not enough."""
+    return {name: least for name, least in shortest(net).items() if least > 1}
 
 
 def whole(net: Net) -> list[str]:
@@ -212,9 +222,9 @@ def _flat(value: Any) -> str:
     return f"[{', '.join(map(_flat, cast('list[Any]', value)))}]"
 
 
-def _range(field: Field) -> str:
-    """The lowest and the highest number that a field may hold, and its type."""
-    low, high = (_bound(n) for n in (field.domain.low, field.domain.high))
+def _range(field: Field, least: Mapping[str, int]) -> str:
+    """The lowest and the highest number that a field may hold, and its type; `least` are the fewest steps."""
+    low, high = (_bound(n) for n in (max(field.domain.low, least.get(field.counts, -math.inf)), field.domain.high))
     low = "1e-45" if field.kind == "positive" else low  # the smallest number above 0
     dtype = _DTYPES[field.type.dtype]
     sizes = [quote(d) if isinstance(d, str) else str(d) for d in field.shape]

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..dsl.assemble import memory_needed
+from ..dsl.derived_steps import derived, factors
 from ..dsl.ir import Equation, Program, Value
 from ..dsl.net import Net
 from ..dsl.types import Dim, count, pieces
@@ -37,10 +38,13 @@ class Sizes(NamedTuple):
 
     def of(self, dim: Dim) -> int:
         """The size of an axis; that of `N*T` is a product."""
-        if isinstance(dim, int):
-            return dim
-        parts = dim.split("*")
-        return math.prod(int(p) if p.isdigit() else pieces(p) * self.batch or self.steps for p in parts)
+        return dim if isinstance(dim, int) else math.prod(map(self._known, factors(dim)))
+
+    def _known(self, name: str) -> int:
+        if name.isdigit():
+            return int(name)
+        examples, steps = pieces(name) * self.batch, derived(name)
+        return examples or (max(1, steps.of(self.steps)) if steps else self.steps)
 
 
 def memory(net: Net) -> dict[str, int]:

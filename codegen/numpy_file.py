@@ -56,6 +56,7 @@ class _Page(Functions):
             "fields": [*head.fields(net), *(head.checked(net) if trains else [])],
             "whole": bool(head.whole(net)),
             "sized": bool(net.steps),
+            "shortest": bool(head.needed(net)),
             "shares": bool(head.shares(net)),
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),

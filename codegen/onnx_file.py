@@ -10,7 +10,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
 
 from ..dsl.ir import Program, Value
-from ..dsl.longest import longest
+from ..dsl.longest import longest, shortest
 from ..dsl.net import Field, Net, Output
 from ..dsl.types import Type
 from .about import digest, spec_file, version
@@ -77,7 +77,7 @@ def _asked(net: Net) -> dict[str, Any]:
     noises = [
         {"name": f.name, "law": f.kind, "shape": list(f.shape), "doc": f.doc} for f in net.noises if f in net.given
     ]
-    return {"inputs": [_field(f, longest(net)) for f in net.inputs if f in net.given], "noises": noises}
+    return {"inputs": [_field(f, net) for f in net.inputs if f in net.given], "noises": noises}
 
 
 def _roles(net: Net, program: Program) -> dict[str, Any]:
@@ -162,8 +162,8 @@ def metadata(net: Net, outputs: list[dict[str, Any]], trained: bool) -> dict[str
         "libraries": net.libraries,
         "spec_sha256": digest(net),
         "defines": net.defines,
-        "inputs": [_field(f, longest(net)) for f in net.inputs],
-        "targets": [_field(f, longest(net)) for f in net.targets],
+        "inputs": [_field(f, net) for f in net.inputs],
+        "targets": [_field(f, net) for f in net.targets],
         "outputs": outputs,
         "train": {k: v for k, v in net.train.items() if v},
         "data": net.data,
@@ -172,8 +172,10 @@ def metadata(net: Net, outputs: list[dict[str, Any]], trained: bool) -> dict[str
     }
 
 
-def _field(field: Field, longest: dict[str, int]) -> dict[str, Any]:
-    bounds = {name: most for name, most in longest.items() if name in field.shape}
+def _field(field: Field, net: Net) -> dict[str, Any]:
+    steps = (*field.shape, field.counts)
+    bounds = {name: most for name, most in longest(net).items() if name in field.shape}
+    least = {name: size for name, size in shortest(net).items() if size > 1 and name in steps}
     return {
         "name": field.name,
         "kind": field.kind,
@@ -183,6 +185,7 @@ def _field(field: Field, longest: dict[str, int]) -> dict[str, Any]:
         "doc": field.doc,
         **({"counts": field.counts} if field.counts else {}),
         **({"longest": bounds} if bounds else {}),
+        **({"shortest": least} if least else {}),
     }
 
 

@@ -22,6 +22,7 @@ _BINARY: dict[type[ast.operator], tuple[str, int]] = {
     ast.Sub: ("-", 8),
     ast.Mult: ("*", 9),
     ast.Div: ("/", 9),
+    ast.FloorDiv: ("//", 9),
     ast.MatMult: ("@", 9),
     ast.Pow: ("**", 11),
 }

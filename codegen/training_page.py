@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..dsl.derived_steps import base_of, factors, spaced
 from ..dsl.ir import Input, Program
 from ..dsl.net import Field, LossInfo
 from ..dsl.series import overlap
@@ -265,7 +266,8 @@ class TrainingPage:
     def _drawn_steps(self) -> list[str]:
         """The numbers of steps that shapes of draws name."""
         dims = [d for i in self.draws for d in i.value.type.shape if isinstance(d, str)]
-        return [name for name in self.net.steps if any(name in d.split("*") for d in dims)]
+        drawn = {base_of(factor) for d in dims for factor in factors(d)}
+        return [name for name in self.net.steps if name in drawn]
 
     def _draw(self, moment: str, examples: str) -> str:
         """A call of `draw`, with the numbers of steps of a batch's arrays."""
@@ -293,8 +295,14 @@ def _item(program: Program, body: Body, name: str, result: str) -> tuple[str, st
 
 def _shape(draw: Input) -> str:
     """The shape of a draw for `count` examples."""
-    sizes = [" * ".join("count" if d == BATCH else d for d in str(size).split("*")) for size in draw.value.type.shape]
+    sizes = [_product(factors(str(size))) for size in draw.value.type.shape]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def _product(dims: list[str]) -> str:
+    """The size of an axis as code, that of all examples being `count`."""
+    sizes = ["count" if dim == BATCH else spaced(dim) for dim in dims]
+    return sizes[0] if len(sizes) == 1 else " * ".join(f"({size})" if " " in size else size for size in sizes)
 
 
 def _of(name: str) -> str:

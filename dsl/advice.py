@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from .derived_steps import base_of, derived
 from .kinds import KINDS
-from .types import REAL, UNIT, Domain, Shape, Type, count
+from .types import REAL, UNIT, Dim, Domain, Shape, Type, count
 from .words import Word
 
 # Which losses and metrics go with a kind of target; braces stand for the kinds that the word takes.
@@ -60,7 +61,17 @@ def stepping(expected: Shape, given: Shape) -> str | None:
         return "to have one of all steps, put last_step or globalavgpool before the layer that ends the chain"
     if not has:
         return "the target has a value at each step: end a chain that still has steps, without last_step or a pool"
-    return f"{wanted[0]} and {has[0]} are two numbers of steps: where they are one, call both {has[0]}"
+    return parted(wanted[0], has[0]) or (
+        f"{wanted[0]} and {has[0]} are two numbers of steps: where they are one, call both {has[0]}"
+    )
+
+
+def parted(one: Dim, other: Dim) -> str | None:
+    """What to do where windows leave different numbers of the same steps; None where they are not the same."""
+    if base_of(one) != base_of(other):
+        return None
+    windows = next(d for d in (other, one) if derived(d) != derived(base_of(d)))
+    return f"windows make {windows} of {base_of(one)} steps: pad=same or pad=causal without a stride keeps them all"
 
 
 def ending(expected: Shape, needs: Domain, given: Type) -> str:

@@ -15,7 +15,7 @@ from .ir import Builder, Tensor, Value
 from .net import StateInfo, WeightInfo, counting
 from .ops import cast
 from .ops.recurrence import carried, left
-from .ops.steps import counted
+from .ops.steps import counted, lengths_along
 from .resolve import Spec
 from .running import Running
 from .section import Section
@@ -311,7 +311,8 @@ class Arrays(Context):
             message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
             raise WordError("shape-mismatch", message, "give these steps a name of their own, another capital letter")
         self.whole.used.add(field.name)
-        return self.whole.values[field.name]
+        lengths = self.whole.values[field.name]
+        return None if lengths is None else lengths_along(lengths, name)
 
     def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
         """What the last window left of a state of the current layer, (N, units); None where nothing is carried on."""

@@ -9,8 +9,10 @@ from dataclasses import replace
 from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
 from .decisions import Thresholds
-from .ir import Builder, Program, Tensor, elements
+from .derived_steps import derived
+from .ir import Builder, Equation, Program, Tensor, elements
 from .lint import lint
+from .longest import longest, shortest
 from .loss_arrays import LossArrays
 from .losses import Losses, called
 from .net import Field, Layer, LossInfo, Net, Output, Threshold
@@ -20,7 +22,7 @@ from .resolve import Spec, unused
 from .section import Section
 from .source import Place, Source
 from .structure import Lowering
-from .types import count, pieces
+from .types import BATCH, count, pieces
 from .words import Fresh, WordError
 
 
@@ -72,6 +74,7 @@ class _Assembly:
         trained = tuple(losses.found) if losses and self.trains else ()
         net = self._record(source, defines, programs, [o for o, _ in outputs], trained)
         self._check_memory(net, memory)
+        self._check_steps(net)
         return None if self.report.failed else net
 
     def _record(
@@ -234,10 +237,23 @@ class _Assembly:
         if not self.report.failed:
             unused(self.spec, used, self.training.gone_on, self.report)
 
+    def _check_steps(self, net: Net) -> None:
+        """Report steps of which windows need more than any example can have."""
+        most = longest(net)
+        for name, least in shortest(net).items():
+            field = next(field for field in net.fields if name in field.shape)
+            cut = int(net.train["window"] or least) if field.steps == name else least
+            if least > min(cut, most.get(name, least)):
+                why = f"learned_positions has places for {most.get(name)} of them"
+                why = f"train window={cut} cuts them" if cut < least else why
+                message = f"the windows that slide over {name} need examples of {least} steps, and {why}"
+                help = "make the windows, or their strides, smaller, or give more steps"
+                self.report.error("shape-mismatch", message, field.place, help)
+
     def _layers(self, predict: Program) -> tuple[Layer, ...]:
         flops: dict[Section | None, int] = {}
         for equation in predict.equations:
-            work = (equation.op.flops or elements)(equation)
+            work = (equation.op.flops or elements)(equation) // _steps_apart(equation)
             flops[equation.section] = flops.get(equation.section, 0) + work
         sizes: dict[Section, int] = {}
         for weight in self.predicting.weights.values():
@@ -289,6 +305,13 @@ def memory_needed(net: Net) -> int:
         remembered = net.losses[0].updater.remembered(sum(count(net.weights[w].shape) for w in net.trained))
         return 8 * (3 * weights + sum(map(count, remembered.values())) + 2 * values * ALL_ROWS)
     return 4 * (3 * weights + moments + 2 * values * net.train["batch"])
+
+
+def _steps_apart(equation: Equation) -> int:
+    """How many steps of the input each step stands for that an equation gives, or that it takes where it gives none."""
+    shapes = [[d for value in values for d in value.type.shape] for values in (equation.results, equation.args)]
+    found = [[steps.over for dim in shape if (steps := derived(dim)) and steps.base != BATCH] for shape in shapes]
+    return max(found[0] or found[1] or [1])
 
 
 def _asking(program: Program) -> Program:

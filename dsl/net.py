@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .courses import Course, Setting
+from .derived_steps import base_of
 from .ir import Program
 from .kinds import KINDS
 from .plateau import Plateau
@@ -56,7 +57,7 @@ class Field:
 
 def counting(fields: Iterable[Field], dim: Dim) -> Field | None:
     """The field that tells how many steps along a dimension count in each example; None where all do."""
-    return next((field for field in fields if field.counts and field.counts == dim), None)
+    return next((field for field in fields if field.counts and field.counts == base_of(dim)), None)
 
 
 @dataclass(frozen=True)

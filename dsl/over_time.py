@@ -10,7 +10,7 @@ from .kinds import KINDS
 from .net import Field, counting
 from .ops import broadcast_like, expand_dims, logical_and, reshape
 from .ops.shape import pick, slice_axis
-from .ops.steps import chosen, counted, numbered
+from .ops.steps import chosen, counted, lengths_along, numbered
 from .source import Place
 from .types import rows
 
@@ -45,7 +45,8 @@ class OverTime:
     def lengths(self, p: Tensor) -> Tensor | None:
         """How many steps of each example of a prediction count; None where all do."""
         found = counting(self.fields.values(), p.shape[1])
-        return self.lookup(found.name, found.place) if found else None
+        lengths = self.lookup(found.name, found.place) if found else None
+        return None if lengths is None else lengths_along(lengths, p.shape[1])
 
     def spread(self, values: Tensor, losses: Tensor) -> Tensor:
         """A number an example, (N,), beside numbers of the rows of `losses`."""
@@ -78,7 +79,7 @@ class OverTime:
                 continue
             found = self.lookup(each.name, each.place)
             assert found is not None
-            keep = self._row_by_row(found, p, axis, steps, name)
+            keep = self._row_by_row(lengths_along(found, p.shape[axis]), p, axis, steps, name)
             before = self.kept.get(name)
             self.kept[name] = (keep if before is None else logical_and(before, keep)).named("counted")
 

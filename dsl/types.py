@@ -211,8 +211,9 @@ def batched(shape: Shape) -> bool:
 
 
 def rows(shape: Shape, last: int = 1) -> str:
-    """The name of the axis that all axes but the last ones make together: `N*T`."""
-    return "*".join(map(str, shape[: len(shape) - last]))
+    """The name of the axis that all axes but the last ones make together: `N*T`, `N*(T//2)`."""
+    dims = map(str, shape[: len(shape) - last])
+    return "*".join(f"({dim})" if set("+-/") & set(dim) and "*" not in dim else dim for dim in dims)
 
 
 def count(shape: Shape) -> int:

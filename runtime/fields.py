@@ -286,6 +286,10 @@ def check_steps(fields: Iterable[Field], arrays: Mapping[str, Array]) -> None:
             if size > most:
                 message = f"{each.name} has {size} steps, and the net has places for {most}"
                 raise Fault("data-steps", message, None, "cut it, or give learned_positions more places")
+            least = dict(each.shortest).get(name, size)
+            if size < least:
+                message = f"{each.name} has {plural(size, 'step')}, and the windows of the net need {least}"
+                raise Fault("data-steps", message, None, "leave such sequences out, or pad them with zeros")
             first, known = sizes.setdefault(name, (each.name, size))
             if size != known:
                 message = f"{first} has {known} steps, but {each.name} has {size}, and both are called {name}"
@@ -297,3 +301,9 @@ def check_steps(fields: Iterable[Field], arrays: Mapping[str, Array]) -> None:
             at = int(beyond[0])
             message = f"{each.name}[{at}] is {arrays[each.name][at]}, but there are only {longest} steps"
             raise Fault("data-steps", message, None, "a length counts the steps of its example, without padding")
+        least = dict(each.shortest).get(each.counts, 1)
+        short = np.flatnonzero(arrays[each.name] < least)
+        if short.size:
+            at = int(short[0])
+            message = f"{each.name}[{at}] is {arrays[each.name][at]}, and the windows of the net need {least} steps"
+            raise Fault("data-steps", message, None, "leave such sequences out, or count some of their padding too")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
@@ -31,6 +32,8 @@ class Field:
     counts: str = ""
     # The most steps that the net has places for, by name.
     longest: tuple[tuple[str, int], ...] = ()
+    # The fewest steps in which its windows find a place, by name.
+    shortest: tuple[tuple[str, int], ...] = ()
 
     @property
     def rule(self) -> FieldKind:
@@ -195,9 +198,13 @@ def _field(raw: Any) -> Field:
         classes = _int(classes if classes is not None or labels is None else len(labels))
         if classes < 1 or (labels is not None and len(labels) != classes):
             raise ValueError(f"{entry['name']!r} has {classes} classes and {len(labels or ())} labels")
-    counts, bounds = _str(entry.get("counts", "")), _dict(entry.get("longest") or {})
-    longest = tuple((name, _size(most)) for name, most in bounds.items())
-    return Field(_str(entry["name"]), kind, _each(entry["shape"], _dim), classes, labels, counts, longest)
+    longest, shortest = (_bounds(entry.get(key) or {}) for key in ("longest", "shortest"))
+    counts, shape = _str(entry.get("counts", "")), _each(entry["shape"], _dim)
+    return Field(_str(entry["name"]), kind, shape, classes, labels, counts, longest, shortest)
+
+
+def _bounds(raw: Any) -> tuple[tuple[str, int], ...]:
+    return tuple((name, _size(number)) for name, number in _dict(raw).items())
 
 
 def _noise(raw: Any) -> Noise:
@@ -267,8 +274,12 @@ def _int(value: Any) -> int:
     return _checked(value, int, "a whole number")
 
 
+# The name of a number of steps, or one that windows find in so many: T//2, T-2, (T-3)//4.
+_STEPS = re.compile(r"\w+|\w+[+-]\d+|\w+//\d+|\(\w+[+-]\d+\)//\d+")
+
+
 def _dim(value: Any) -> int | str:
-    return value if isinstance(value, str) and value.isidentifier() else _size(value)
+    return value if isinstance(value, str) and _STEPS.fullmatch(value) and not value[0].isdigit() else _size(value)
 
 
 def _size(value: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import os
 import sys
 import types
@@ -25,15 +24,13 @@ from netc.codegen.simplify import Simplifier
 from netc.dsl import Net, load_text
 from netc.dsl.ir import OPS, Backward, Builder, Op, Program, Tensor
 from netc.dsl.prune import prune
-from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type, pieces
+from netc.dsl.types import BINARY, PIXEL, POSITIVE, REAL, SIMPLEX, UNIT, Domain, Shape, Type
 from netc.runtime.module import takes, time_of
 from onnx import ModelProto, checker, helper
 from reference_ops import interpreted
+from sizes import SIZES, N, sizes
 
 Array = np.ndarray[Any, Any]
-# The size of the batch in every test, which is the size of no other axis.
-N = 5
-SIZES = {"N": N, "T": 3, "S": 2, "L": 2}
 # How many numbers of an array are moved one by one where a slope is checked.
 FEW = sys.maxsize if "NETC_EXHAUSTIVE" in os.environ else 12
 DOMAINS = {"real": REAL, "positive": POSITIVE, "unit": UNIT, "simplex": SIMPLEX}
@@ -60,19 +57,9 @@ def case_type(text: str) -> Type:
     return Type("f32", shape, DOMAINS[domain or "real"])
 
 
-def sizes(shape: Shape) -> tuple[int, ...]:
-    """A shape with sizes; `N*T` is an axis of the steps of all examples, and `2*L+1` of labels between blanks."""
-    parts = [str(d).partition("+") for d in shape]
-    return tuple(math.prod(map(_size, product.split("*"))) + int(more or 0) for product, _, more in parts)
-
-
-def _size(part: str) -> int:
-    return int(part) if part.isdigit() else SIZES.get(part, N * pieces(part))
-
-
-def sample(type: Type, rng: np.random.Generator) -> Array:
+def sample(type: Type, rng: np.random.Generator, steps: Mapping[str, int] = SIZES) -> Array:
     """Numbers of a type, float64 where it is a floating-point one; they keep away from the ends of their domain."""
-    shape = sizes(type.shape)
+    shape = sizes(type.shape, steps)
     if type.dtype == "bool":
         return np.asarray(rng.random(shape) < 0.5)
     if type.dtype in ("i64", "u8"):

@@ -112,7 +112,7 @@ class Writer:
     def stepwise(self, index: int, target: Target, value: Value) -> None:
         """The chain that predicts a target at each step."""
         self.pen.count("sentence", "target over time")
-        words, after = links(self.chains, value, self.pen.chance.randint(0, 1))
+        words, after = links(self.chains, value, self.pen.chance.randint(0, 1), keeping=True)
         self.ends.append(f"end{index}" if self.pen.maybe(0.5) else "")
         last = self.chains.dense(after, target.units, True, self.ends[-1])
         self.heads.append(f"p{index}")

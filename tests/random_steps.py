@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from netc.dsl.types import REAL, Domain, Type
+from netc.dsl.derived_steps import derived
+from netc.dsl.types import REAL, Dim, Domain, Type
 from netc.dsl.words import WORDS
 from random_chains import LINKS, Chains, Value
 
 # Layers that give steps, and those after which there are none.
 OTHERS = ("reverse_time", "attention", "dot_attention", "additive_attention", "positions", "dense", "dropout")
 OTHERS = (*OTHERS, "layernorm", "tanh", "gelu", "softsign")
-STEPS = [w for w in LINKS if w.recurrent or w.prefix or w.name in OTHERS]
+# Those whose windows may leave fewer steps, of so many at least and in strides of no more.
+WINDOWS = ("conv", "depthwise", "separable", "maxpool", "avgpool", "sumpool", "normpool")
+FEWEST, STRIDE = 9, 4
+STEPS = [w for w in LINKS if w.recurrent or w.prefix or w.name in (*OTHERS, *WINDOWS)]
 ENDS = [WORDS["layer", name] for name in ("last_step", "globalavgpool", "globalmaxpool", "attention_pool")]
 
 
@@ -39,16 +43,16 @@ def over_time(chains: Chains, name: str, steps: str) -> tuple[str, str, Value]:
     return text, " -> ".join(words), value
 
 
-def links(chains: Chains, value: Value, count: int) -> tuple[list[str], Value]:
-    """Layers over steps."""
+def links(chains: Chains, value: Value, count: int, keeping: bool = False) -> tuple[list[str], Value]:
+    """Layers over steps; `keeping` as many as there are."""
     found: list[str] = []
     for _ in range(count):
-        more, value = _link(chains, value)
+        more, value = _link(chains, value, keeping)
         found += more
     return found, value
 
 
-def _link(chains: Chains, value: Value) -> tuple[list[str], Value]:
+def _link(chains: Chains, value: Value, keeping: bool) -> tuple[list[str], Value]:
     """A layer that gives steps again."""
     pen = chains.pen
     cells = [own for own in pen.own if own.kind == "cell"]
@@ -60,8 +64,18 @@ def _link(chains: Chains, value: Value) -> tuple[list[str], Value]:
         return [f"{'bidirectional ' * both}{cell.name} {units}"], Value("", wide, True)
     while True:
         found = chains.word_link(pen.chance.choice(STEPS), value)
-        if found and len(found[1].type.shape) == 3 and found[1].type.shape[1] == value.type.shape[1]:
+        if not found or len(found[1].type.shape) != 3:
+            continue
+        same = found[1].type.shape[1] == value.type.shape[1]
+        if same or (not keeping and _few(found[1].type.shape[1])):
+            pen.used["sentence", "windows over time"] += not same
             return found
+
+
+def _few(dim: Dim) -> bool:
+    """Whether an axis has steps, and may have some in the few that a proof looks at."""
+    steps = derived(dim)
+    return steps is not None and steps.base != "N" and steps.least() <= FEWEST and steps.over <= STRIDE
 
 
 def end(chains: Chains, value: Value) -> tuple[list[str], Value]:

@@ -13,6 +13,7 @@ import pytest
 from harness import Array, case_type, compiled, op_program, small
 from netc.codegen.simplify import simplify
 from netc.dsl import SpecError, load_text, ops
+from netc.dsl.derived_steps import derived, factors
 from netc.dsl.ir import OPS, Builder, Op, Tensor
 from netc.dsl.types import (
     BINARY,
@@ -74,7 +75,9 @@ def values(type: Type, rng: np.random.Generator) -> Array:
 
 def _size(dim: Dim) -> int:
     """A size for a dimension; `N*T` are the steps of all rows."""
-    return math.prod(ROWS if part == "N" else STEPS for part in dim.split("*")) if isinstance(dim, str) else dim
+    if isinstance(dim, int):
+        return dim
+    return math.prod(ROWS if d == "N" else steps.of(STEPS) if (steps := derived(d)) else STEPS for d in factors(dim))
 
 
 def choices(text: str) -> list[Type]:

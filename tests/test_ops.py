@@ -211,7 +211,18 @@ def test_what_has_no_gradient_needs_none():
     level = {"sign", "floor", "stairs", "heaviside", "argmax", "argmin", "size", "below"}
     level |= {"sine_positions"}
     listed = {"vector", "lookup", "onehot", "window_shares", "interpolation", "averaging"}
-    truth = {"numbered", "causal", "counted", "greater", "less", "greater_equal", "less_equal", "equal", "not_equal"}
+    truth = {
+        "numbered",
+        "causal",
+        "counted",
+        "shorter",
+        "greater",
+        "less",
+        "greater_equal",
+        "less_equal",
+        "equal",
+        "not_equal",
+    }
     listed |= {"nothing", "carried", "left", "all_steps", "at_end", "may_skip", "with_blanks"}
     truth |= {"logical_and", "logical_or", "logical_not"}
     backward = {
@@ -224,6 +235,7 @@ def test_what_has_no_gradient_needs_none():
         "below_rows",
         "log_softplus_slope",
         "avg_pool_grad",
+        "avg_pool_input_grad",
         "batchnorm_grad",
         "normalize_grad",
         "crop_at_grad",

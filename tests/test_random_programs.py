@@ -33,6 +33,7 @@ from netc.dsl import Net, Source, check, load_text
 from netc.dsl.diagnostics import render
 from netc.dsl.functions import FUNCTIONS
 from netc.dsl.kinds import KINDS
+from netc.dsl.longest import shortest
 from netc.dsl.parse import parse
 from netc.dsl.train_sentence import TRAIN as TRAIN_OPTIONS
 from netc.dsl.universal import UNIVERSAL
@@ -56,6 +57,7 @@ SENTENCES = [
     *(
         "over time",
         "target over time",
+        "windows over time",
         "lengths",
         "several losses",
         "trains",
@@ -151,20 +153,24 @@ def the_reference_agrees(net: Net, page: str, model: Any, step: Any, weights: An
 
 def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
     """Every value of every program, with words that are formulas written out."""
+    least = dict.fromkeys(SIZES, 1) | shortest(net)
+    steps = SIZES | {name: max(SIZES[name], size + 1) for name, size in shortest(net).items()}
     for name in [n for n in net.programs if not n.startswith(("init", "update"))]:
         program = Simplifier(net.programs[name], expand=True).simplified(net.programs[name])
         # How often the loss has fallen goes by a name that no parameter can have.
         inputs = tuple(replace(i, name=i.name.replace(".", "_")) for i in program.inputs)
         program = replace(program, inputs=inputs)
         values = {f"v{i}": value for i, value in enumerate(v for e in program.equations for v in e.results)}
-        given = {i.name: sample(i.value.type, rng) for i in program.inputs}
-        given |= {f.name: rng.integers(1, SIZES[f.counts] + 1, SIZES["N"]) for f in net.inputs if f.counts}
+        given = {i.name: sample(i.value.type, rng, steps) for i in program.inputs}
+        given |= {
+            f.name: rng.integers(least[f.counts], steps[f.counts] + 1, SIZES["N"]) for f in net.inputs if f.counts
+        }
         with np.errstate(all="ignore"):  # a variance may be drawn below 0; what counts are shapes
             found = run_numpy(replace(program, results=values), given)
         for key, value in values.items():
             # How many rows of a batch count nothing but its lengths say.
             free = [str(d).endswith("*") for d in value.type.shape]
-            shape = [0 if f else d for f, d in zip(free, sizes(value.type.shape), strict=True)]
+            shape = [0 if f else d for f, d in zip(free, sizes(value.type.shape, steps), strict=True)]
             there = [0 if f else d for f, d in zip(free, np.shape(found[key]), strict=True)]
             assert there == shape, f"{name}: {value.hint} has {there}, not {shape}"
     for name, value in module(net).init(1).items():

@@ -15,7 +15,7 @@ import numpy as np
 from ..ir import Backward, Equation, Tensor, define
 from ..types import REAL, Shape, Type, count
 from .plain import CONV, CONV_TRANSPOSE, CONV_WEIGHT_GRAD
-from .pool import short, with_margins, without_margins
+from .pool import before_places, cut, reach, rest, short, with_margins, without_margins
 from .weight_products import multiplies, weight_products
 
 # For each axis behind the channels: the sizes of a window, the steps, and what is added before and behind.
@@ -24,13 +24,9 @@ Margins = tuple[tuple[int, int], ...]
 
 
 def places(shape: Shape, size: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> Shape:
-    """How many places a window has along each axis; none where it is larger than the axis.
-
-    Steps whose number only run time knows stay as many: all that their margins add is taken by the window.
-    """
-    reaches = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    axes = zip(shape, pad, reaches, stride, strict=True)
-    return tuple(max(0, (n + sum(m) - r) // s + 1) if isinstance(n, int) else n for n, m, r, s in axes)
+    """How many places a window has along each axis; none where it is larger than the axis."""
+    reaches = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
+    return tuple(max(0, n) if isinstance(n, int) else n for n in reach(shape, reaches, stride, pad))
 
 
 # Kernels --------------------------------------------------------------------------------------------------------------
@@ -155,15 +151,23 @@ SITUATIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("N,2,6", "4,1,4", _attrs(1, stride=(2,), groups=2)),
     ("N,1,3,4,3", "2,1,2,2,2", _attrs(3, stride=(1, 2, 1), pad=((0, 0), (1, 0), (0, 1)))),
 )
+# The same over steps that only run time knows, of which none, one or two stand behind the last window.
+OVER_STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("N,2,T", "3,2,2", _attrs(1, stride=(2,))),
+    ("N,4,T", "6,2,2", _attrs(1, stride=(3,), dilation=(2,), pad=((1, 1),), groups=2)),
+    ("N,2,T", "3,2,1", _attrs(1, stride=(2,))),
+    ("N,2,T", "3,2,2", _attrs(1)),
+)
 
 
 def _backward_case(x: str, w: str, attrs: dict[str, Any], beside: str) -> tuple[tuple[str, str], dict[str, Any]]:
     """A situation seen from the result: beside it stand the filters, or the input."""
     shape, filters = x.split(","), w.split(",")
-    sizes = tuple(map(int, shape[2:])), tuple(map(int, filters[2:]))
-    found = places(*sizes, attrs["stride"], attrs["dilation"], attrs["pad"])
+    size = tuple(int(n) if n.isdigit() else n for n in shape[2:])
+    window = tuple(map(int, filters[2:]))
+    found = places(size, window, attrs["stride"], attrs["dilation"], attrs["pad"])
     y = ",".join(["N", filters[0], *map(str, found)])
-    return ((y, w), attrs | {"size": sizes[0]}) if beside == "w" else ((x, y), attrs | {"size": sizes[1]})
+    return ((y, w), attrs | {"size": size}) if beside == "w" else ((x, y), attrs | {"size": window})
 
 
 # The primitives -------------------------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ conv = define(
     plain=CONV,
     onnx=lambda g, eq, x, w, *bias: g.Conv(x, w, *bias, **attributes(**eq.attrs)),
     flops=lambda eq: _products(eq.args[1].type, eq.results[0].type),
-    cases=tuple(((x, w), attrs) for x, w, attrs in SITUATIONS),
+    cases=tuple(((x, w), attrs) for x, w, attrs in SITUATIONS + OVER_STEPS),
     grad=_conv_grad,
 )
 
@@ -220,17 +224,15 @@ def _transpose_type(
     return Type(y.dtype, (y.shape[0], groups * sizes_of(w)[1], *size), REAL)
 
 
-def unseen(size: Sizes, places: Sizes, window: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> list[int]:
+def unseen(size: Shape, window: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> list[int]:
     """How much of each axis stands behind the last place of a window, and is never seen."""
-    axes = zip(size, places, window, stride, dilation, pad, strict=True)
-    return [n + sum(m) - (s * (p - 1) + d * (k - 1) + 1) for n, p, k, s, d, m in axes]
+    return rest(size, tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)), stride, pad)
 
 
 def _transpose_onnx(g: Any, eq: Equation, y: str, w: str, *bias: str) -> str:
     attrs = {name: value for name, value in eq.attrs.items() if name != "size"}
     steps = {name: value for name, value in attrs.items() if name != "groups"}
-    given, window = (sizes_of(arg.type)[2:] for arg in eq.args[:2])
-    left = unseen(eq.attrs["size"], given, window, **steps)
+    left = unseen(eq.attrs["size"], sizes_of(eq.args[1].type)[2:], **steps)
     return g.ConvTranspose(y, w, *bias, output_padding=left, **attributes(**attrs))
 
 
@@ -240,8 +242,9 @@ def _input_grad_type(dy: Type, w: Type, x: Type, *, stride: Sizes, dilation: Siz
 
 
 def _input_grad_onnx(g: Any, eq: Equation, dy: str, w: str, x: str) -> str:
-    attrs = {**eq.attrs, "size": sizes_of(eq.args[2].type)[2:]}
-    return _transpose_onnx(g, replace(eq, attrs=attrs), dy, w)
+    size = eq.args[2].type.shape[2:]
+    found = _transpose_onnx(g, replace(eq, attrs={**eq.attrs, "size": size}), dy, w)
+    return cut(g, found, x, size, eq.attrs["stride"])
 
 
 def _transpose_grad(b: Backward, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -272,7 +275,7 @@ conv_input_grad = define(
     plain=CONV_TRANSPOSE,
     onnx=_input_grad_onnx,
     flops=lambda eq: _products(eq.args[1].type, eq.args[0].type),
-    cases=tuple(((*_backward_case(x, w, attrs, "w")[0], x), attrs) for x, w, attrs in SITUATIONS),
+    cases=tuple(((*_backward_case(x, w, attrs, "w")[0], x), attrs) for x, w, attrs in SITUATIONS + OVER_STEPS),
 )
 
 
@@ -308,7 +311,7 @@ def _weight_type(x: Type, dy: Type, *, size: Sizes, stride: Sizes, dilation: Siz
 def _by_group(g: Any, value: str, type: Type, groups: int) -> str:
     """(N, groups * C, ...) as (groups, C, N, ...)."""
     _, channels, *sizes = sizes_of(type)
-    apart = g.Reshape(value, g.ints((-1, groups, channels // groups, *sizes)))
+    apart = g.Reshape(value, before_places(g, (-1, groups, channels // groups), value, type))
     return g.Transpose(apart, perm=[1, 2, 0, *range(3, 3 + len(sizes))])
 
 
@@ -323,8 +326,9 @@ def _weight_onnx(g: Any, eq: Equation, x: str, dy: str) -> str:
         below, filters = g.Transpose(x, perm=back), g.Transpose(dy, perm=back)
     else:
         apart = g.Transpose(_by_group(g, x, given, a["groups"]), perm=[1, 0, 2, *(axis + 1 for axis in axes)])
-        below = g.Reshape(apart, g.ints((given.shape[1] // a["groups"], -1, *given.shape[2:])))
-        filters = g.Reshape(_by_group(g, dy, moved, a["groups"]), g.ints((moved.shape[1], -1, *moved.shape[2:])))
+        below = g.Reshape(apart, before_places(g, (given.shape[1] // a["groups"], -1), x, given))
+        apart = _by_group(g, dy, moved, a["groups"])
+        filters = g.Reshape(apart, before_places(g, (moved.shape[1], -1), dy, moved))
     found = g.Conv(below, filters, **attributes(a["dilation"], a["stride"], a["pad"], a["groups"]))
     # Where the last place of a window leaves something unseen, there are sums that belong to no weight.
     found = g.Slice(found, g.ints([0] * len(a["size"])), g.ints(a["size"]), g.ints(axes))
@@ -339,5 +343,5 @@ conv_weight_grad = define(
     plain=CONV_WEIGHT_GRAD,
     onnx=_weight_onnx,
     flops=lambda eq: _products(eq.results[0].type, eq.args[1].type),
-    cases=tuple(_backward_case(*situation, "x") for situation in SITUATIONS),
+    cases=tuple(_backward_case(*situation, "x") for situation in SITUATIONS + OVER_STEPS),
 )

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..derived_steps import derived
 from ..ir import Backward, Equation, Tensor, define
-from ..types import Domain, Shape, Type, count, point
+from ..types import Dim, Domain, Shape, Type, count, point
 from .elementwise import flat
 from .plain import AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD
 from .resample import upsample
@@ -93,15 +95,47 @@ def avg_pool_grad_kernel(dy, shape, size, stride, pad=0):
 # Windows --------------------------------------------------------------------------------------------------------------
 
 
-def reach(sizes: Shape, size: Sizes, stride: Sizes, pad: Margins) -> Sizes:
+def reach(sizes: Shape, size: Sizes, stride: Sizes, pad: Margins) -> Shape:
     """How many windows fit along each axis of an image; none or less where not even one does."""
     axes = zip(sizes, size, stride, pad, strict=True)
-    return tuple((n + sum(p) - k) // s + 1 for n, k, s, p in axes if isinstance(n, int))
+    return tuple(_fitting(n, k, s, sum(p)) for n, k, s, p in axes)
+
+
+def _fitting(axis: Dim, size: int, stride: int, added: int) -> Dim:
+    if isinstance(axis, int):
+        return (axis + added - size) // stride + 1
+    steps = derived(axis)
+    assert steps, axis
+    return steps.windows(added, size, stride).name
+
+
+def rest(sizes: Shape, size: Sizes, stride: Sizes, pad: Margins) -> list[int]:
+    """How much of each axis stands behind the last window; where only run time knows it, the most that it can be."""
+    axes = zip(sizes, size, stride, pad, strict=True)
+    return [(n + sum(p) - k) % s if isinstance(n, int) else s - 1 for n, k, s, p in axes]
+
+
+def cut(g: Any, found: str, like: str, sizes: Shape, stride: Sizes) -> str:
+    """What has the most behind its last window that there can be, with as much as another value has."""
+    ragged = [2 + at for at, (n, s) in enumerate(zip(sizes, stride, strict=True)) if isinstance(n, str) and s > 1]
+    if not ragged:
+        return found
+    ends = [g.Shape(like, start=axis, end=axis + 1) for axis in ragged]
+    end = ends[0] if len(ends) == 1 else g.Concat(*ends, axis=0)
+    return g.Slice(found, g.ints([0] * len(ragged)), end, g.ints(ragged))
+
+
+def before_places(g: Any, sizes: Sequence[Dim], value: str, type: Type) -> str:
+    """A shape of some sizes, then those of the axes that a value has behind its channels."""
+    places = type.shape[2:]
+    if all(isinstance(n, int) for n in places):
+        return g.ints((*sizes, *places))
+    return g.Concat(g.ints(sizes), g.Shape(value, start=2), axis=0)
 
 
 def _pooled(x: Type, size: Sizes, stride: Sizes, pad: Margins, domain: Domain) -> Type:
     sizes = reach(x.shape[2:], size, stride, pad)
-    assert len(sizes) == len(size) and min(sizes) > 0, (x, size)
+    assert all(isinstance(n, str) or n > 0 for n in sizes), (x, size)
     return Type(x.dtype, (*x.shape[:2], *sizes), domain)
 
 
@@ -121,7 +155,7 @@ def _spelled(call: str, *names: str) -> Any:
     return spell
 
 
-def window_of(size: Sizes, stride: Sizes, pad: Margins, shape: Sizes = ()) -> dict[str, list[int]]:
+def window_of(size: Sizes, stride: Sizes, pad: Margins) -> dict[str, list[int]]:
     """The attributes that say the same to an operator of ONNX."""
     pads = [before for before, _ in pad] + [behind for _, behind in pad]
     return {"kernel_shape": list(size), "strides": list(stride), "pads": pads}
@@ -146,6 +180,8 @@ CASES = (
     _case("N,1,7,4", (3, 3), (2, 2), ((1, 1), (1, 1))),
     _case("N,1,2,3,4", (2, 2, 2), (1, 1, 2), ((0, 0), (0, 1), (0, 0))),
 )
+# The same over steps that only run time knows, of which some stand behind the last window, or none.
+OVER_STEPS = (_case("N,2,T", (2,), (2,)), _case("N,2,T", (1,), (2,)), _case("N,1,T", (3,), (3,), ((1, 1),)))
 
 
 # The largest ----------------------------------------------------------------------------------------------------------
@@ -163,7 +199,7 @@ max_pool = define(
     plain=MAX_POOL,
     onnx=lambda g, eq, x: g.MaxPool(x, **window_of(**eq.attrs)),
     flops=_work,
-    cases=CASES,
+    cases=CASES + OVER_STEPS,
     grad=lambda b, g: (max_pool_grad(g, b.args[0], b.results[0], **b.attrs),),
 )
 
@@ -203,6 +239,8 @@ def _avg_type(x: Type, *, size: Sizes, stride: Sizes, pad: Margins) -> Type:
 def _avg_grad(b: Backward, g: Tensor) -> tuple[Tensor]:
     size, stride, pad = b.attrs["size"], b.attrs["stride"], b.attrs["pad"]
     shape = tuple(n for n in b.args[0].shape[2:] if isinstance(n, int))
+    if len(shape) < len(size):
+        return (avg_pool_input_grad(g, b.args[0], **b.attrs),)
     if size == stride and not any(map(any, pad)) and not any(n % k for n, k in zip(shape, size, strict=True)):
         return (upsample(g / math.prod(size), factors=size),)
     return (avg_pool_grad(g, shape=shape, **b.attrs),)
@@ -216,21 +254,22 @@ avg_pool = define(
     plain=AVG_POOL,
     onnx=lambda g, eq, x: g.AveragePool(x, count_include_pad=1, **window_of(**eq.attrs)),
     flops=_work,
-    cases=CASES,
+    cases=CASES + OVER_STEPS,
     grad=_avg_grad,
 )
 
 
 def _avg_grad_onnx(g: Any, eq: Equation, dy: str) -> str:
-    """Each channel is an image of its own to a transposed convolution with a kernel of equal shares."""
-    attrs, sizes = eq.attrs, eq.args[0].type.shape[2:]
-    shares = np.full((1, 1, *attrs["size"]), 1 / math.prod(attrs["size"]), np.float32)
-    # What stands behind the last window.
-    spans = zip(attrs["shape"], attrs["size"], attrs["stride"], attrs["pad"], strict=True)
-    left = [(n + sum(p) - k) % s for n, k, s, p in spans]
-    alone = g.Reshape(dy, g.ints((-1, 1, *sizes)))
-    dx = g.ConvTranspose(alone, g.constant(shares), output_padding=left, **window_of(**attrs))
+    dx = _shared(g, eq, dy, eq.attrs["shape"])
     return g.Reshape(dx, g.ints((-1, *eq.results[0].type.shape[1:])))
+
+
+def _shared(g: Any, eq: Equation, dy: str, sizes: Shape) -> str:
+    """Each channel is an image of its own to a transposed convolution with a kernel of equal shares."""
+    window = {name: eq.attrs[name] for name in ("size", "stride", "pad")}
+    shares = np.full((1, 1, *window["size"]), 1 / math.prod(window["size"]), np.float32)
+    alone = g.Reshape(dy, before_places(g, (-1, 1), dy, eq.args[0].type))
+    return g.ConvTranspose(alone, g.constant(shares), output_padding=rest(sizes, **window), **window_of(**window))
 
 
 avg_pool_grad = define(
@@ -249,17 +288,44 @@ avg_pool_grad = define(
 )
 
 
+def _avg_input_grad_onnx(g: Any, eq: Equation, dy: str, x: str) -> str:
+    sizes = eq.args[1].type.shape[2:]
+    return g.Reshape(cut(g, _shared(g, eq, dy, sizes), x, sizes, eq.attrs["stride"]), g.Shape(x))
+
+
+# The same with the sizes of x, whose gradient it is.
+avg_pool_input_grad = define(
+    "avg_pool_input_grad",
+    lambda dy, x, *, size, stride, pad: Type(dy.dtype, x.shape),
+    numpy=_spelled("avg_pool_grad", "dy", "x.shape[2:]"),
+    kernels=(in_windows, without_margins, avg_pool_grad_kernel),
+    onnx=_avg_input_grad_onnx,
+    flops=_work_back,
+    cases=(
+        (("N,2,T//2", "N,2,T"), _case("", (2,), (2,))[1]),
+        (("N,1,(T+3)//3", "N,1,T"), _case("", (2,), (3,), ((1, 1),))[1]),
+        (("N,2,(T+1)//2", "N,2,T"), _case("", (1,), (2,))[1]),
+    ),
+)
+
+
 def _shares_type(x: Type, *, size: Sizes, stride: Sizes, pad: Margins) -> Type:
     return _pooled(replace(x, shape=(1, 1, *x.shape[2:])), size, stride, pad, Domain(0.0, 1.0, True, False))
 
 
 def _shares_spelling(x: Type, **window: Any) -> str:
-    return _spelled("avg_pool", f"np.ones((1, 1, {', '.join(map(str, x.shape[2:]))}), x.dtype)")(x, **window)
+    sizes = ", ".join(map(str, x.shape[2:])) if all(isinstance(n, int) for n in x.shape[2:]) else "*x.shape[2:]"
+    return _spelled("avg_pool", f"np.ones((1, 1, {sizes}), x.dtype)")(x, **window)
 
 
 def _shares_onnx(g: Any, eq: Equation, x: str) -> str:
-    ones = np.ones((1, 1, *(n for n in eq.args[0].type.shape[2:] if isinstance(n, int))), np.float32)
-    return g.AveragePool(g.constant(ones), count_include_pad=1, **window_of(**eq.attrs))
+    sizes = eq.args[0].type.shape[2:]
+    fixed = [n for n in sizes if isinstance(n, int)]
+    if len(fixed) == len(sizes):
+        ones = g.constant(np.ones((1, 1, *fixed), np.float32))
+    else:
+        ones = g.Expand(g.one(eq), before_places(g, (1, 1), x, eq.args[0].type))
+    return g.AveragePool(ones, count_include_pad=1, **window_of(**eq.attrs))
 
 
 # Which share of each window is no margin.
@@ -271,6 +337,6 @@ window_shares = define(
     plain=AVG_POOL,
     onnx=_shares_onnx,
     flops=lambda eq: 0,
-    cases=CASES[1:2] + CASES[3:],
+    cases=CASES[1:2] + CASES[3:] + OVER_STEPS[1:],
     grad=flat,
 )

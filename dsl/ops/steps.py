@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..ir import Equation, define
-from ..types import BINARY, Type
+from ..derived_steps import derived
+from ..ir import Equation, Tensor, define
+from ..types import BINARY, Dim, Type
 from .elementwise import flat
 
 
@@ -36,6 +38,43 @@ counted = define(
     cases=((("N of 3", "N,T,4"), {}),),
     grad=flat,
 )
+
+
+def _shorter_type(lengths: Type, *, plus: int, over: int) -> Type:
+    domain = lengths.domain.map(lambda n: math.floor((n + plus) / over))
+    return Type("i64", lengths.shape, replace(domain, whole=True))
+
+
+def _shorter_spelling(lengths: Type, plus: int, over: int) -> str:
+    moved = f"lengths {'+' if plus > 0 else '-'} {abs(plus)}" if plus else "lengths"
+    return moved if over == 1 else f"({moved}) // {over}" if plus else f"{moved} // {over}"
+
+
+def _shorter_onnx(g: Any, eq: Equation, lengths: str) -> str:
+    plus, over = eq.attrs["plus"], eq.attrs["over"]
+    moved = g.Add(lengths, g.constant(np.array(plus, np.int64))) if plus else lengths
+    return g.Div(moved, g.constant(np.array(over, np.int64))) if over > 1 else moved
+
+
+# How many places a window has in so many steps; data with fewer steps than it needs are refused, so none is negative.
+shorter = define(
+    "shorter",
+    _shorter_type,
+    numpy=_shorter_spelling,
+    onnx=_shorter_onnx,
+    flops=_no_work,
+    cases=tuple((("N of 2..9",), {"plus": plus, "over": over}) for plus, over in ((-1, 1), (0, 2), (1, 3), (2, 1))),
+    grad=flat,
+)
+
+
+def lengths_along(lengths: Tensor, dim: Dim) -> Tensor:
+    """The lengths of examples along a dimension that follows from the one that they are of."""
+    steps = derived(dim)
+    if steps is None or steps.name == steps.base:
+        return lengths
+    return shorter(lengths, plus=steps.plus, over=steps.over).named("lengths")
+
 
 # What is true as 1 and what is not as 0, in the precision of another value.
 numbered = define(

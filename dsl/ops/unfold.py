@@ -94,7 +94,7 @@ def _grad_onnx(g: Any, eq: Equation, dy: str) -> str:
     channels, *sizes = a["shape"]
     found = places(tuple(sizes), a["size"], **steps)
     spread = g.Reshape(dy, g.ints((-1, channels * math.prod(a["size"]), *found)))
-    left = unseen(tuple(sizes), tuple(map(int, found)), a["size"], **steps)
+    left = unseen(tuple(sizes), a["size"], **steps)
     filters = _filters(g, channels, a["size"])
     return g.ConvTranspose(spread, filters, output_padding=left, **attributes(**steps, groups=channels))
 

@@ -31,14 +31,21 @@ def along_steps(
 
     @wraps(slide)
     def sliding(x: Tensor, *args: Options.args, **options: Options.kwargs) -> Tensor:
-        if len(x.shape) != 3 or not over_time(x):
-            return slide(x, *args, **options)
-        keep = counting(x)
-        counted = x if keep is None else ops.mask(x, keep)
-        found = slide(placed(ops.permute(counted, axes=(0, 2, 1)), True), *args, **options)
-        return placed(ops.permute(found, axes=(0, 2, 1)), False)
+        return slid(x, lambda image: slide(image, *args, **options))
 
     return sliding
+
+
+def slid(x: Tensor, slide: Callable[[Tensor], Tensor], padding: float = 0.0) -> Tensor:
+    """What slides over an image, or over steps whose features are taken for channels, and padding for a number."""
+    if len(x.shape) != 3 or not over_time(x):
+        return slide(x)
+    keep = counting(x)
+    if keep is not None:
+        x = ops.where(keep, x, padding).within(x.type.domain) if padding else ops.mask(x, keep)
+    found = placed(ops.permute(slide(placed(ops.permute(x, axes=(0, 2, 1)), True)), axes=(0, 2, 1)), False)
+    seen = counting(found) if padding else None
+    return found if seen is None else placed(ops.mask(found, seen), False)
 
 
 def placed(x: Tensor, channels: bool) -> Tensor:

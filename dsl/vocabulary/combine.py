@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ops
+from ..advice import parted
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Shape, Type, show_shape
 from ..words import WordError, layer
@@ -37,6 +38,8 @@ def _together(x: Shape, y: Shape) -> str:
 def _steps_of(x: Shape, y: Shape) -> str | None:
     """How two values come together of which one has other steps than the other."""
     a, b = (next((d for d in shape if isinstance(d, str)), "") for shape in (x, y))
+    if a and b and a != b and (help := parted(a, b)):
+        return help
     if a and b and a != b:
         return f"{a} and {b} are two numbers of steps: where they are one, call both {a}"
     return "repeat_like gives a list of features at each step, last_step makes one of steps" if a != b else None

@@ -53,24 +53,16 @@ class Geometry:
             found = ((self.reach[0] - 1, 0),)
         else:
             found = margins(pad, self.axes, self.reach, self.stride, self.word)
-        if len(self.known) < len(self.axes):
-            return self._keeping(found)
-        need_room(self.known, self.reach, self.stride, found, self.word)
-        if self.inputs * math.prod(n + sum(m) for n, m in zip(self.known, found, strict=True)) > LARGEST_EXAMPLE:
+        need_room(self.axes, self.reach, self.stride, found, self.word)
+        wide = (sum(m) + (n if isinstance(n, int) else 0) for n, m in zip(self.axes, found, strict=True))
+        if self.inputs * math.prod(wide) > LARGEST_EXAMPLE:
             message = f"{self.word} looks at more than {LARGEST_EXAMPLE:,} numbers an example, with what pad adds"
             raise WordError("too-large", message, "make the window, or its dilation, smaller")
         return found
 
-    def _keeping(self, found: Margins) -> Margins:
-        """Margins with which steps of any number stay as many."""
-        if self.stride != (1,) or sum(found[0]) != self.reach[0] - 1:
-            message = f"{self.word} would give more or fewer steps than the {self.axes[0]} of {net().previous}"
-            raise WordError("shape-mismatch", message, "write pad=same or pad=causal, without a stride")
-        return found
-
 
 def _geometry(x: Tensor, word: str, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Geometry:
-    axes = sliding_axes(x, word) if word == "conv" else image_axes(x, word)
+    axes = image_axes(x, word) if word in ("deconv", "locally_connected") else sliding_axes(x, word)
     size, steps = each(kernel, axes, word, "kernel"), each(stride, axes, word, "stride")
     return Geometry(word, sizes_of(x.type)[1], axes, size, steps, each(dilation, axes, word, "dilation"))
 
@@ -90,9 +82,6 @@ def _filtered(
 ) -> Tensor:
     """The convolution with a new weight (channels, inputs of a group, window)."""
     around = at.margins(pad)
-    if groups > 1 and isinstance(at.axes[0], str):
-        message = f"groups of {at.word} needs steps of a known number, and {net().previous} has {at.axes[0]}"
-        raise WordError("bad-option", message, "take groups away")
     inputs, outputs = _shares(at.word, at.inputs, channels, groups)
     window = math.prod(at.size)
     w = weight(name, (channels, inputs, *at.size), init, (inputs * window, outputs * window))
@@ -251,7 +240,7 @@ def separable(
     at = _geometry(x, "separable", kernel, stride, dilation)
     each_alone = _filtered(x, "D", at.inputs * multiplier, init, at, pad, groups=at.inputs).named("filtered")
     one = (1,) * len(at.axes)
-    pointwise = Geometry("separable", at.inputs * multiplier, sizes_of(each_alone.type)[2:], one, one, one)
+    pointwise = Geometry("separable", at.inputs * multiplier, each_alone.shape[2:], one, one, one)
     return _shifted(_filtered(each_alone, "W", channels, init, pointwise, "valid"), bias, bias_init)
 
 

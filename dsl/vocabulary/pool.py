@@ -9,10 +9,12 @@ from .. import ops
 from ..ir import OPS, Tensor
 from ..ops.pool import Margins, Sizes
 from ..words import Flag, Kind, Padding, Pads, Strides, Window, layer
-from .axes import along_steps, counting, over_time, placed
+from .axes import along_steps, counting, over_time, placed, slid
 from .resample import along_axes
-from .windows import each, image_axes, margins, need_room
+from .windows import each, image_axes, margins, need_room, sliding_axes
 
+# What is below every number, and still one.
+LOWEST = -3e38
 Power = Annotated[float, Kind("number", "a number of at least 1", 1)]
 
 
@@ -26,7 +28,7 @@ class Geometry(TypedDict):
 
 def windows_of(x: Tensor, size: Sizes, stride: Sizes | None, pad: Padding, word: str) -> Geometry:
     """The windows that a use asks for; they lie side by side unless it says otherwise."""
-    axes = image_axes(x, word)
+    axes = sliding_axes(x, word)
     size = each(size, axes, word, "size")
     stride = each(stride, axes, word, "stride") if stride else size
     around = margins(pad, axes, size, stride, word)
@@ -35,7 +37,6 @@ def windows_of(x: Tensor, size: Sizes, stride: Sizes | None, pad: Padding, word:
 
 
 @layer("maxpool", gives="pooled", example="maxpool 2x2", image=True)
-@along_steps
 def maxpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid") -> Tensor:
     """The largest number of each window, channel by channel.
 
@@ -48,11 +49,15 @@ def maxpool(x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = 
     Keras: MaxPooling1D, 2D and 3D, which take channels last unless told.
     PyTorch: MaxPool1d, 2d and 3d, whose padding is at most half the window.
     """
-    return placed(ops.max_pool(x, **windows_of(x, size, stride, pad, "maxpool")), True)
+
+    def slide(x: Tensor) -> Tensor:
+        return placed(ops.max_pool(x, **windows_of(x, size, stride, pad, "maxpool")), True)
+
+    # Without a margin no window that counts sees padding.
+    return slid(x, slide, 0.0 if pad == "valid" else LOWEST)
 
 
 @layer("avgpool", gives="pooled", example="avgpool 2x2", image=True)
-@along_steps
 def avgpool(
     x: Tensor, size: Window, stride: Strides | None = None, pad: Pads = "valid", count_pad: Flag = True
 ) -> Tensor:
@@ -67,11 +72,23 @@ def avgpool(
     Keras: AveragePooling1D, 2D and 3D, whose margin does not count.
     PyTorch: AvgPool1d, 2d and 3d, whose count_include_pad is count_pad here.
     """
-    window = windows_of(x, size, stride, pad, "avgpool")
-    means = placed(ops.avg_pool(x, **window), True)
-    if count_pad or not any(map(any, window["pad"])):
-        return means
-    return (means / ops.window_shares(x, **window).named("shares")).within(x.type.domain.interval)
+    keep = None if count_pad else counting(x)
+
+    def slide(x: Tensor) -> Tensor:
+        window = windows_of(x, size, stride, pad, "avgpool")
+        means = placed(ops.avg_pool(x, **window), True)
+        if count_pad or not any(map(any, window["pad"])):
+            return means
+        shares = ops.window_shares(x, **window) if keep is None else _counting(keep, window)
+        return placed((means / shares.named("shares")).within(means.type.domain.interval), True)
+
+    return slid(x, slide)
+
+
+def _counting(keep: Tensor, window: Geometry) -> Tensor:
+    """Which share of each window over steps counts, and 1 of those that are padding."""
+    shares = ops.avg_pool(ops.cast(ops.permute(keep, axes=(0, 2, 1)), dtype="f32"), **window)
+    return ops.where(shares > 0, shares, 1)
 
 
 @layer("sumpool", gives="pooled", example="sumpool 2x2", image=True)

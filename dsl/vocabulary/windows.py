@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 from ..context import net
+from ..derived_steps import derived
+from ..field_sentence import LARGEST_EXAMPLE
 from ..ir import Tensor
 from ..ops.pool import Margins, Sizes, reach
 from ..types import Shape, show_shape
@@ -27,7 +29,7 @@ def image_axes(x: Tensor, word: str) -> Sizes:
     if len(_fixed(sizes)) < len(sizes):
         given = sizes[::-1] if x.value.channels else sizes
         message = f"{word} needs steps of a known number, but {net().previous} gives {show_shape(given)}"
-        help = "take all steps by globalmaxpool or attention_pool, or keep them by conv with pad=same or pad=causal"
+        help = "take all steps by globalmaxpool or attention_pool; conv and pooling go over steps of any number"
         if len(sizes) > 2:
             help = "take each sequence of the first steps for an example by time_distributed"
         raise WordError("shape-mismatch", message, help)
@@ -98,24 +100,35 @@ def margins(pad: Padding, axes: Shape, size: Sizes, stride: Sizes, word: str) ->
     if not isinstance(pad, str):
         return each(pad, axes, word, "pad")
     known = [n if isinstance(n, int) else 1 for n in axes]
+    if known != list(axes) and max(stride) > 1:
+        message = f"what pad=same of {word} adds beside a stride of {max(stride)} depends on the number of steps, and"
+        message += f" {net().previous} gives {axes[0]} of them"
+        raise WordError("bad-option", message, "write pad as a number, as in pad=1, or leave it away")
     added = [max(0, ((n - 1) // s) * s + k - n) for n, k, s in zip(known, size, stride, strict=True)]
     return tuple((total // 2, total - total // 2) for total in added)
 
 
-def need_room(axes: Sizes, size: Sizes, stride: Sizes, pad: Margins, word: str) -> None:
+def need_room(axes: Shape, size: Sizes, stride: Sizes, pad: Margins, word: str) -> None:
     """WordError where a window is larger than the image with its margins, or could lie on a margin alone."""
-    if min(reach(axes, size, stride, pad)) < 1:
+    found = reach(axes, size, stride, pad)
+    if min(_fixed(found), default=1) < 1:
         around = f" with pad={show_pad(pad)}" if any(map(any, pad)) else ""
         message = (
-            f"{word}'s window {window_text(size)} is larger than the {window_text(axes)} of {net().previous}{around}"
+            f"{word}'s window {window_text(size)} is larger than the {window_text(_fixed(axes))} of"
+            f" {net().previous}{around}"
         )
         help = "make the window smaller, let pad=same add what is missing, or shrink the image less before"
         # So narrow an image may well be one whose channels are declared last.
-        channels = len(axes) > 1 and axes[-1] * NARROW < axes[0]
+        sides = _fixed(axes)
+        channels = len(sides) > 1 and sides[-1] * NARROW < sides[0]
         raise WordError("shape-mismatch", message, CHANNELS_FIRST if channels else help)
     if any(k <= max(p) for k, p in zip(size, pad, strict=True)):
         message = f"pad of {word} adds {show_pad(pad)}, and a window {window_text(size)} could see nothing else"
         raise WordError("bad-option", message, "pad with less than the window on each side")
+    for steps in filter(None, map(derived, found)):
+        if max(steps.least(), steps.over) > LARGEST_EXAMPLE:
+            message = f"{word} would need sequences of more than {LARGEST_EXAMPLE:,} steps"
+            raise WordError("too-large", message, "make the window, its stride or its dilation smaller")
 
 
 def window_text(sizes: Sizes) -> str:

@@ -139,6 +139,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "max_pool_grad": max_pool_grad,
     "avg_pool": avg_pool,
     "avg_pool_grad": avg_pool_grad,
+    "avg_pool_input_grad": lambda dy, x, **window: avg_pool_grad(dy, x.shape[2:], **window),
     "window_shares": window_shares,
     "zero_pad": zero_pad,
     "crop": crop,
