@@ -139,7 +139,9 @@ class _Printer:
         loop, names, stacks = self.loop, self.body.names, self._stacks()
         local = {role: [names.of[i.value] for i in self.program.of(role)] for role in ("carry", "step", "constant")}
         wholes = [names.fresh(f"{name}s") for name in local["step"]]
-        at = names.fresh("t")
+        at, used = names.fresh("t"), self.program.uses
+        given = zip(self.program.of("step"), local["step"], wholes, strict=True)
+        read = [(name, whole) for step, name, whole in given if step.value in used]
         entering = [] if loop.backwards else local["carry"]
         starts = self._starts(dict(zip(local["step"], wholes, strict=True))) if loop.backwards else []
         steps = f"range({wholes[-1]}.shape[1])"
@@ -154,7 +156,7 @@ class _Printer:
             *assignments([(stack, "[]") for stack in stacks], "    "),
             *(back if loop.backwards else []),
             f"    for {at} in {f'reversed({steps})' if loop.backwards else steps}:",
-            *assignments([(n, f"{w}[:, {at}]") for n, w in zip(local["step"], wholes, strict=True)], self.body.indent),
+            *assignments([(n, f"{w}[:, {at}]") for n, w in read], self.body.indent),
             *(statement.lines(self.body.indent) for statement in self.statements),
             *(f"        {s}.append({output})" for s, output in zip(stacks, finals[loop.carries :], strict=True)),
             *_carried(local["carry"], finals[: loop.carries]),

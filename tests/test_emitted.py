@@ -130,9 +130,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Style ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["check --isolated", "format --isolated --check"])
+STYLE = ["check --isolated --output-format=concise", "format --isolated --check --diff"]
+
+
+@pytest.mark.parametrize("command", STYLE)
 def test_ruff(folder: Path, command: str):
-    ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "--quiet", "--diff", str(folder)]
+    ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "--quiet", str(folder)]
     done = subprocess.run(ruff, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[:4000]
 
@@ -141,8 +144,8 @@ def test_ruff(folder: Path, command: str):
 def test_ruff_on_many_long_names(tmp_path: Path):
     for seed in range(1000, 1200):
         (tmp_path / f"long{seed}.py").write_text(to_numpy(load_text(long_names(seed))), encoding="utf-8")
-    test_ruff(tmp_path, "check --isolated")
-    test_ruff(tmp_path, "format --isolated --check")
+    for command in STYLE:
+        test_ruff(tmp_path, command)
 
 
 @pytest.mark.parametrize("name", [*(p.stem for p in SPECS), *SMALL])
