@@ -158,6 +158,7 @@ _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]
     "category": _ids,
     "token": _ids,
     "length": _lengths,
+    "inner_length": _lengths,
 }
 _SCALABLE = ("f32", "positive")
 _STORED = {"f32": np.float32, "i64": np.int64, "u8": np.uint8}
@@ -179,9 +180,16 @@ def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0)
     values = _DRAWN[field.kind](stream(_seed(net), field.name, count, key), shape, field)
     values = values * factor if field.kind in _SCALABLE else values
     values = np.minimum(values, known[field.counts]) if field.counts else values
+    values = _within(net, field, values, count, key) if field.counts and field.shape else values
     if found := aligned(net):
         values = _possible(field, values, {d: d if isinstance(d, int) else known[d] for d in found})
     return values.astype(_STORED[field.type.dtype])
+
+
+def _within(net: Net, inner: Field, values: Array, count: int, key: object) -> Array:
+    """Lengths of what lies within steps, of which those that are padding have none."""
+    (outer,) = [f for f in net.inputs if f.counts == inner.shape[0]]
+    return values * (np.arange(int(values.shape[1])) < _drawn(net, outer, count, key)[:, None])
 
 
 def aligned(net: Net) -> set[Dim]:

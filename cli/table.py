@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ..runtime import Output, Prediction, Session
 
 Columns = dict[str, list[Any]]
+# Those that inputs tell, by the steps that they count, and before them those within which they do: ("S", "T").
+Lengths = Mapping[tuple[int | str, ...], Any]
 
 
-def columns_of(session: Session, results: Mapping[str, Prediction], lengths: Mapping[str, Any]) -> Columns:
-    """The decision of each prediction, then the numbers it rests on; `lengths` are those of inputs, by their steps.
+def columns_of(session: Session, results: Mapping[str, Prediction], lengths: Lengths) -> Columns:
+    """The decision of each prediction, then the numbers it rests on.
 
     Where predictions have steps there is a row for each that counts, which says of which example it is.
     """
@@ -82,15 +84,15 @@ def _numbered_rows(
     shape: tuple[int, ...],
     outputs: Mapping[str, Output],
     axes: Mapping[str, int],
-    lengths: Mapping[str, Any],
+    lengths: Lengths,
 ) -> Columns:
     """The columns behind those that number examples and steps, without the rows of padding."""
     places = np.indices(shape).reshape(len(shape), -1)
     steps = next(outputs[name].shape for name, number in axes.items() if number)
     keep = np.ones(places.shape[1], bool)
-    for axis, name in enumerate(map(str, steps[: len(shape) - 1]), 1):
-        if name in lengths:
-            keep &= places[axis] < np.asarray(lengths[name])[places[0]]
+    for axis in range(1, len(shape)):
+        for own in {steps[axis - 1 : axis], steps[:axis]} & lengths.keys():
+            keep &= places[axis] < np.asarray(lengths[own])[tuple(places[: len(own)])]
     names = ["example", *(numbered("step", i, len(shape) - 1) for i in range(len(shape) - 1))]
     first = {_free(name, columns): place[keep].tolist() for name, place in zip(names, places, strict=True)}
     which = np.flatnonzero(keep)

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import SIZES, module, run_numpy, sample, sizes
+from harness import SIZES, assert_close, batch, extras, module, run_numpy, sample, sizes
+from harness import weights as weights_of
 from netc.cli import sampling
 from netc.cli.differences import Ledger
 from netc.cli.proof import prove
@@ -41,6 +42,7 @@ from netc.runtime import Session, trainer_of
 from random_formulas import DEFINED
 from random_nets import random_spec
 from reference_ops import interpreted
+from uses import EXACT
 
 QUICK, ALL, CHUNK = 30, 2_000, 20
 # How often each is in all of them, options aside, and within how many programs each is there at all.
@@ -56,6 +58,7 @@ SENTENCES = [
         "over time",
         "target over time",
         "lengths",
+        "steps within steps",
         "several losses",
         "trains",
         "with",
@@ -113,6 +116,7 @@ def holds(name: str) -> bool:
     assert proof.ok, proof.differing
     the_reference_agrees(net, page, model, step, weights)
     inferred_shapes_run(net, rng)
+    padding_changes_nothing(net, rng)
     compiling_again_gives_the_same_bytes(net, page, model, step, weights)
     canonical_text_is_the_same_net(net)
     return all(slope.ok or idle(net, slope.name) for slope in proof.slopes)
@@ -156,7 +160,7 @@ def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
         program = replace(program, inputs=inputs)
         values = {f"v{i}": value for i, value in enumerate(v for e in program.equations for v in e.results)}
         given = {i.name: sample(i.value.type, rng) for i in program.inputs}
-        given |= {f.name: rng.integers(1, SIZES[f.counts] + 1, 5) for f in net.inputs if f.counts}
+        given |= {f.name: rng.integers(1, SIZES[f.counts] + 1, sizes(f.type.shape)) for f in net.inputs if f.counts}
         found = run_numpy(replace(program, results=values), given)
         for key, value in values.items():
             # How many rows of a batch count nothing but its lengths say.
@@ -167,6 +171,36 @@ def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
     for name, value in module(net).init(1).items():
         known = net.weights.get(name) or net.states[name]
         assert value.shape == known.shape and value.dtype == np.float32, name
+
+
+def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
+    """The loss and its gradients are the same whatever stands where lengths say that nothing counts."""
+    told = {f.counts for f in net.inputs if f.counts}
+    if not told or len(net.losses) > 1:
+        return
+    made, fields = module(net), (*net.inputs, *net.targets)
+    inputs, targets = batch(net, rng)
+    lengths = {f.counts: array for f, array in zip(net.inputs, inputs, strict=True) if f.counts}
+    p, given = weights_of(made, net, rng, inputs), extras(made, net)
+    other = [padded(f, array, lengths) for f, array in zip(fields, [*inputs, *targets], strict=True)]
+    function = getattr(made, net.losses[0].function)
+    loss, grads, *_ = function(p, *inputs, *targets, **given)
+    again, others, *_ = function(p, *other, **given)
+    if not np.isfinite(loss):
+        return  # ctc, of too few steps for the labels
+    assert_close(again, loss, EXACT, "padding and the loss")
+    for name, grad in grads.items():
+        assert_close(others[name], grad, EXACT, f"padding and {name}")
+
+
+def padded(field: Any, array: Any, lengths: dict[str, Any]) -> Any:
+    """An array of a field with another example's values for padding."""
+    keep = np.ones(array.shape, bool)
+    for axis, dim in enumerate(field.shape if not field.counts else (), 1):
+        if dim in lengths:
+            counted = np.arange(array.shape[axis]) < lengths[dim][..., None]
+            keep &= counted.reshape(*counted.shape, *[1] * (array.ndim - counted.ndim))
+    return np.where(keep, array, np.roll(array, 1, axis=0))
 
 
 def compiling_again_gives_the_same_bytes(net: Net, page: str, model: Any, step: Any, weights: Any) -> None:
