@@ -143,7 +143,7 @@ def _predict(session: Session, sources: tuple[str, ...], resize: bool, count: in
 
     given, count, notes = _given(session, sources, resize, count, seed)
     results = _run(session, given, count)
-    lengths = {f.counts: given[f.name] for f in session.inputs if f.counts}
+    lengths = {(*f.shape, f.counts): given[f.name] for f in session.inputs if f.counts}
     arrays: dict[str, Any] = {}
     for name, prediction in results.items():
         arrays[name] = prediction.values

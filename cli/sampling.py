@@ -161,6 +161,7 @@ _DRAWN: dict[str, Callable[[np.random.Generator, tuple[int, ...], Field], Array]
     "category": _ids,
     "token": _ids,
     "length": _lengths,
+    "inner_length": _lengths,
 }
 _SCALABLE = ("f32", "positive")
 _STORED = {"f32": np.float32, "i64": np.int64, "u8": np.uint8}
@@ -183,6 +184,7 @@ def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0)
     if field.counts:
         shorter = least.get(field.counts, 1)
         values = shorter + values % (known[field.counts] - shorter + 1)
+        values = _within(net, field, values, count, key) if field.shape else values
     if found := aligned(net):
         values = _possible(field, values, known, found)
     return values.astype(_STORED[field.type.dtype])
@@ -197,6 +199,12 @@ def steps_of(net: Net) -> dict[Dim, int]:
         wanted = max(number, least.get(name, 1), min(several.get(name, 0) + 1, LONG))
         found[name] = min(wanted, most.get(name, wanted))
     return found
+
+
+def _within(net: Net, inner: Field, values: Array, count: int, key: object) -> Array:
+    """Lengths of what lies within steps, of which those that are padding have none."""
+    (outer,) = [f for f in net.inputs if f.counts == inner.shape[0]]
+    return values * (np.arange(int(values.shape[1])) < _drawn(net, outer, count, key)[:, None])
 
 
 def aligned(net: Net) -> set[Dim]:

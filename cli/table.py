@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ..runtime import Output, Prediction, Session
 
 Columns = dict[str, list[Any]]
+# Those that inputs tell, by the steps that they count, and before them those within which they do: ("S", "T").
+Lengths = Mapping[tuple[int | str, ...], Any]
 
 
-def columns_of(session: Session, results: Mapping[str, Prediction], lengths: Mapping[str, Any]) -> Columns:
-    """The decision of each prediction, then the numbers it rests on; `lengths` are those of inputs, by their steps.
+def columns_of(session: Session, results: Mapping[str, Prediction], lengths: Lengths) -> Columns:
+    """The decision of each prediction, then the numbers it rests on.
 
     Where predictions have steps there is a row for each that counts, which says of which example it is.
     """
@@ -82,30 +84,30 @@ def _numbered_rows(
     shape: tuple[int, ...],
     outputs: Mapping[str, Output],
     axes: Mapping[str, int],
-    lengths: Mapping[str, Any],
+    lengths: Lengths,
 ) -> Columns:
     """The columns behind those that number examples and steps, without the rows of padding."""
     places = np.indices(shape).reshape(len(shape), -1)
     steps = next(outputs[name].shape for name, number in axes.items() if number)
     keep = np.ones(places.shape[1], bool)
-    for axis, name in enumerate(map(str, steps[: len(shape) - 1]), 1):
-        counted = _counted(name, lengths)
-        if counted is not None:
-            keep &= places[axis] < counted[places[0]]
+    for axis in range(1, len(shape)) if lengths else ():
+        keep &= places[axis] < _counted(steps[:axis], places, lengths)
     names = ["example", *(numbered("step", i, len(shape) - 1) for i in range(len(shape) - 1))]
     first = {_free(name, columns): place[keep].tolist() for name, place in zip(names, places, strict=True)}
     which = np.flatnonzero(keep)
     return first | {name: [values[i] for i in which] for name, values in columns.items()}
 
 
-def _counted(name: str, lengths: Mapping[str, Any]) -> Any:
-    """How many steps of each example count along a dimension, where some input tells it."""
-    if not lengths:
-        return None
+def _counted(steps: tuple[Any, ...], places: Any, lengths: Lengths) -> Any:
+    """How many steps count along the last of some dimensions at each place; infinitely many where no input tells it."""
     from ..dsl.derived_steps import derived
 
-    steps = derived(name)
-    return np.array([steps.of(int(n)) for n in lengths[steps.base]]) if steps and steps.base in lengths else None
+    *outer, last = steps
+    if (found := derived(last)) is None:
+        return np.inf
+    told = [lengths[own] for own in {(found.base,), (*outer, found.base)} & lengths.keys()]
+    at = [np.asarray(each)[tuple(places[: each.ndim])] for each in map(np.asarray, told)]
+    return found.of(np.min(at, axis=0)) if at else np.inf
 
 
 def _free(name: str, columns: Columns) -> str:

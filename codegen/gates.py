@@ -69,10 +69,11 @@ def _beside_an_input(b: Rewriter, like: Tensor, values: tuple[float, ...], name:
 @rule("counted")
 def _steps_of_an_input(b: Rewriter, lengths: Tensor, like: Tensor) -> Tensor | None:
     """Any array with the steps tells their number, so one that is there first does."""
+    known = 1 + lengths.type.rank
     found, seen, pending = like, {like.value}, [like]
     while pending:
         value = pending.pop()
-        found = value if value.shape[:2] == like.shape[:2] else found
+        found = value if value.shape[:known] == like.shape[:known] else found
         equation = b.producer(value)
         if equation is None and found is value:
             break

@@ -12,17 +12,18 @@ from .diagnostics import Report
 from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
-from .net import StateInfo, WeightInfo, counting
+from .net import Field, StateInfo, WeightInfo, counting
 from .ops import cast
 from .ops.recurrence import carried, left
 from .ops.steps import counted, lengths_along
+from .padding import lengths_beside, turned
 from .resolve import Spec
 from .running import Running
 from .section import Section
 from .settings import Labels, Settings
 from .source import Place
 from .syntax import Link
-from .types import BATCH, REAL, Domain, Shape, Type, count, pieces, show_shape
+from .types import REAL, Domain, Shape, Type, count, pieces, show_shape
 from .universal import UNIVERSAL, Held
 from .words import Fresh, Init, Scheduled, WordError
 
@@ -76,7 +77,8 @@ class Arrays(Context):
         # The values that depend on weights or noise, and how many inputs and equations were looked at for them.
         self._weighted: set[Value] = set()
         self._looked = 0, 0
-        self._masks: dict[str, Tensor] = {}
+        self._masks: dict[Shape, Tensor] = {}
+        self._lengths: dict[Shape, Tensor] = {}
         self._tried: set[tuple[Init, Shape]] = set()
         self.settings = Settings(self.builder, spec.scope, spec.train["epochs"], Labels.fresh())
 
@@ -294,25 +296,46 @@ class Arrays(Context):
         self._looked = len(self.builder.inputs), len(self.builder.equations)
         return x.value in self._weighted
 
-    def mask(self, x: Tensor) -> Tensor | None:
-        """Which steps of x count, (N, T), where examples differ in their number; None where all count."""
-        lengths, name = self.lengths(x), str(x.shape[1])
-        if lengths is not None and name not in self._masks:
-            self._masks[name] = counted(lengths, x).named("counted")
-        return None if lengths is None else self._masks[name]
-
-    def lengths(self, x: Tensor) -> Tensor | None:
-        """How many steps of each example of x count, (N,); None where all do."""
-        name = x.shape[1] if len(x.shape) > 1 else ""
-        field = counting(self.spec.fields.values(), name)
-        if field is None:
+    def mask(self, x: Tensor, axis: int = 1) -> Tensor | None:
+        """Which steps along an axis of x count, as it broadcasts over it and those before; None where all count."""
+        lengths = self.lengths(x, axis)
+        if lengths is None:
             return None
-        if x.shape[:1] != (BATCH,):
-            message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
-            raise WordError("shape-mismatch", message, "give these steps a name of their own, another capital letter")
+        key = (*lengths.shape, x.shape[axis])
+        if key not in self._masks:
+            self._masks[key] = counted(lengths, x).named("counted")
+        return self._masks[key]
+
+    def lengths(self, x: Tensor, axis: int = 1) -> Tensor | None:
+        """How many steps along an axis of x count, (N,), or (N, S) where each S has its own; None where all do."""
+        field = counting(self.spec.fields.values(), x.shape[axis]) if len(x.shape) > axis else None
+        told = self.whole.values[field.name] if field else None
+        if field is None or told is None:
+            return None
         self.whole.used.add(field.name)
-        lengths = self.whole.values[field.name]
-        return None if lengths is None else lengths_along(lengths, name)
+        key = (field.name, *x.shape[: axis + 1])
+        if key not in self._lengths:
+            found, before = lengths_beside(x, axis, field, told), turned(x, axis, self.spec.fields.values())
+            if found is None or before:
+                raise self._of_others(before or field, x)
+            self._lengths[key] = lengths_along(found, x.shape[axis])
+        return self._lengths[key]
+
+    def _of_others(self, field: Field, x: Tensor) -> WordError:
+        """The fault of a value whose steps are counted for what it does not have."""
+        name, given = field.counts, show_shape(x.shape)
+        message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
+        help = f"lengths=true of an input over two dimensions, such as f32[S, {name}, 8], tells those of each first one"
+        if field.shape:
+            message = f"{self.word} goes over {name} in {given}, and {field.name} tells how many there are in each"
+            message += f" {field.shape[0]}"
+            help = f"pool or take the last {name} of each {field.shape[0]} first, as time_distributed last_step does"
+        return WordError("shape-mismatch", message, help)
+
+    def padded(self, x: Tensor) -> bool:
+        """Whether some of the rows or steps of x are padding."""
+        names = {name for dim in x.shape for name in str(dim).split("*")}
+        return any(counting(self.spec.fields.values(), name) for name in names)
 
     def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
         """What the last window left of a state of the current layer, (N, units); None where nothing is carried on."""

@@ -131,6 +131,7 @@ class Comparison:
         keyed = [a for a in arguments if a.key]
         options = bind(word.name, {}, keyed, expr.place, self.spec.scope, word.options, word.example)
         p, y, target = self._given(word, given, expr.place) if given else self._implied(word, expr.place)
+        start = len(self.builder.equations)
         try:
             self._check(word, p, y, target, options, expr.place)
             if word.decides:
@@ -140,6 +141,7 @@ class Comparison:
             else:
                 seen = self.over_time.rows(p, y, target)
                 value = word.function(*seen, *([self.keeper] if word.keeps else []), **options)
+                self.over_time.need_single(word.name, self.builder.equations[start:])
             self.keeper.given(value.value)
         except WordError as error:
             raise self._fail(error.code, error.message, expr.place, error.help) from None

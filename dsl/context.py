@@ -58,8 +58,8 @@ class Context(Keeper, Protocol):
         """Statistics of a shape that are learned from the training rows of x."""
         ...
 
-    def lengths(self, x: Tensor) -> Tensor | None:
-        """How many steps of each example of x count, (N,); None where all do."""
+    def lengths(self, x: Tensor, axis: int = 1) -> Tensor | None:
+        """How many steps along an axis of x count, (N,), or (N, S) where each S has its own; None where all do."""
         ...
 
     def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
@@ -70,8 +70,12 @@ class Context(Keeper, Protocol):
         """Let the next window of training begin with the last of these states, where they are carried on."""
         ...
 
-    def mask(self, x: Tensor) -> Tensor | None:
-        """Which steps of x count, (N, T) of 1 and 0, where examples differ in their number; None where all count."""
+    def mask(self, x: Tensor, axis: int = 1) -> Tensor | None:
+        """Which steps along an axis of x count, (N, T), or as it broadcasts over (N, S, T); None where all count."""
+        ...
+
+    def padded(self, x: Tensor) -> bool:
+        """Whether some of the rows or steps of x are padding."""
         ...
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import syntax
 from .constants import NotConstantError
 from .diagnostics import Report, did_you_mean, listed
@@ -10,7 +12,7 @@ from .kinds import KINDS, FieldKind
 from .net import Field
 from .scope import Scope
 from .syntax import Name, Number, Text, TypeNode
-from .types import BATCH, LENGTH, Dim, Shape, count
+from .types import BATCH, LENGTH, WHOLE, Dim, Shape, count
 
 # One example holds at most so many numbers an input or a layer, and a shape so many axes.
 LARGEST_EXAMPLE = 2**28
@@ -35,8 +37,11 @@ def field_of(declaration: syntax.Declaration, scope: Scope) -> Field:
     return Field(declaration.name, declaration.role, known, shape, domain, classes, labels, declaration.doc, place)
 
 
-def lengths_of(declaration: syntax.Declaration, field: Field, scope: Scope) -> Field | None:
-    """The input of the lengths of a field's examples, where its sentence says `lengths=true`."""
+def lengths_of(declaration: syntax.Declaration, field: Field, scope: Scope) -> list[Field]:
+    """The inputs of the lengths of a field's examples, where its sentence says `lengths=true`.
+
+    Of sentences of words, [S, T], one tells how many S each example has, and one how many T each of these.
+    """
     wanted, report = False, scope.report
     for option in declaration.options:
         if option.key != "lengths" or declaration.role != "input":
@@ -56,10 +61,27 @@ def lengths_of(declaration: syntax.Declaration, field: Field, scope: Scope) -> F
             report.error("bad-option", message, option.place, help)
             wanted = False
     if not wanted:
-        return None
-    name = f"{field.name}_lengths"
+        return []
+    outer, *inner = [d for d in field.shape if isinstance(d, str)]
     doc = f"how many steps of {field.name} count; what follows them is padding"
-    return Field(name, "input", "length", (), LENGTH, None, None, doc, field.place, field.steps)
+    found = [Field(f"{field.name}_lengths", "input", "length", (), LENGTH, None, None, doc, field.place, outer)]
+    for name in inner:
+        own, doc = f"{field.name}_{name}_lengths", f"how many {name} of each {outer} of {field.name} count"
+        found.append(Field(own, "input", "inner_length", (outer,), WHOLE, None, None, doc, field.place, name))
+    return found
+
+
+def check_inner(fields: Mapping[str, Field], report: Report) -> set[str]:
+    """The fields that are reported because steps stand by themselves which are counted within others."""
+    faulty: set[str] = set()
+    for inner in [f for f in fields.values() if f.counts and f.shape]:
+        name, both = inner.counts, (*inner.shape, inner.counts)
+        for other in [f for f in fields.values() if name in f.shape and f.shape[:2] != both and not f.counts]:
+            message = f"{other.name} has {name} by itself, and {inner.name} tells how many {name} each {both[0]} has"
+            help = f"call its steps otherwise, by another capital letter; or declare it over [{both[0]}, {name}]"
+            report.error("bad-type", message, other.place, help)
+            faulty.add(other.name)
+    return faulty
 
 
 def _check_kind(node: TypeNode, role: str, report: Report) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .context import net
 from .ir import Tensor
+from .nowhere import Nowhere
 from .ops.losses import TINY
 from .syntax import Call, Expr, Items
 from .types import batched
@@ -168,6 +170,10 @@ def _reduction(op: str) -> Apply:
         if not isinstance(x, Tensor):
             return x
         axes, keep = _axes(ev, call, x), _flag(ev, call, "keep")
+        if any(net(Nowhere()).lengths(x, axis) is not None for axis in axes or ()):
+            message = f"{call.word} goes over steps, and lengths=true says that some are padding"
+            help = "make one value of the steps first, by globalavgpool, attention_pool or last_step"
+            raise ev.fail("bad-formula", message, call.word_place, help)
         return ev.emit(call, op, x, axes=axes, keepdims=keep) if axes != () else x
 
     return apply

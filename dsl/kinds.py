@@ -72,6 +72,7 @@ KINDS: Mapping[str, FieldKind] = {
         named=True,
     ),
     "length": FieldKind(LENGTH, "how many steps of an example count, the rest being padding", "i64", ()),
+    "inner_length": FieldKind(WHOLE, "how many steps within each step count, 0 where that is padding", "i64", ()),
     "normal": FieldKind(
         REAL,
         "standard normal numbers, drawn anew at each step",

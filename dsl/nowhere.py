@@ -38,7 +38,7 @@ class Nowhere(Context):
         """There are no statistics."""
         raise self._no("learns from the data")
 
-    def lengths(self, x: Tensor) -> Tensor | None:
+    def lengths(self, x: Tensor, axis: int = 1) -> Tensor | None:
         """Nothing is known of lengths."""
         return None
 
@@ -49,9 +49,13 @@ class Nowhere(Context):
     def leave(self, name: str, states: Tensor) -> None:
         """Nothing is carried on."""
 
-    def mask(self, x: Tensor) -> Tensor | None:
+    def mask(self, x: Tensor, axis: int = 1) -> Tensor | None:
         """Nothing is known of lengths."""
         return None
+
+    def padded(self, x: Tensor) -> bool:
+        """Nothing is known of lengths."""
+        return False
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Nothing can be drawn."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .ir import Tensor
+from .ir import Equation, Tensor
 from .kinds import KINDS
 from .net import Field, counting
-from .ops import broadcast_like, expand_dims, logical_and, reshape
+from .ops import broadcast_like, expand_dims, reshape
 from .ops.shape import pick, slice_axis
 from .ops.steps import chosen, counted, lengths_along, numbered
+from .padding import lengths_beside, rows_that_count
 from .source import Place
-from .types import rows
+from .types import rows, show_shape
+from .words import WordError
 
 # Finds the value of a name; None after a diagnostic.
 Lookup = Callable[[str, Place], Tensor | None]
@@ -44,9 +46,21 @@ class OverTime:
 
     def lengths(self, p: Tensor) -> Tensor | None:
         """How many steps of each example of a prediction count; None where all do."""
-        found = counting(self.fields.values(), p.shape[1])
-        lengths = self.lookup(found.name, found.place) if found else None
-        return None if lengths is None else lengths_along(lengths, p.shape[1])
+        return self._lengths(p, 1)
+
+    def _lengths(self, p: Tensor, axis: int) -> Tensor | None:
+        """How many steps along an axis count."""
+        field = counting(self.fields.values(), p.shape[axis])
+        told = self.lookup(field.name, field.place) if field else None
+        if field is None or told is None:
+            return None
+        found = lengths_beside(p, axis, field, told)
+        if found is None:
+            message = f"this is compared at each {field.counts} of {show_shape(p.shape)}, and {field.name} tells how"
+            message += f" many there are in each {field.shape[0]}"
+            help = f"compare at each {field.counts} of each {field.shape[0]}, or pool them first"
+            raise WordError("shape-mismatch", message, help)
+        return lengths_along(found, p.shape[axis])
 
     def spread(self, values: Tensor, losses: Tensor) -> Tensor:
         """A number an example, (N,), beside numbers of the rows of `losses`."""
@@ -71,28 +85,20 @@ class OverTime:
         keep = None if self.drops else self.kept.get(str(losses.shape[0]))
         return None if keep is None else numbered(keep, losses).named("counts")
 
+    def need_single(self, word: str, equations: Iterable[Equation]) -> None:
+        """Raise where some of them take rows together of which not all count."""
+        for equation in [e for e in equations if 0 in (e.attrs.get("axes") or ()) and not self.drops]:
+            rows, left = (each.type.shape[:1] for each in (equation.args[0], equation.results[0]))
+            if rows != left and str(*rows) in self.kept:
+                message = f"{word} takes all steps of a batch together, and lengths=true says that some are padding"
+                raise WordError("shape-mismatch", message, "take a loss that sees each step by itself, such as mse")
+
     def _begin(self, name: str, p: Tensor, steps: int) -> None:
         self.like[name] = p
-        for axis in range(1, 1 + steps):
-            each = counting(self.fields.values(), p.shape[axis])
-            if each is None:
-                continue
-            found = self.lookup(each.name, each.place)
-            assert found is not None
-            keep = self._row_by_row(lengths_along(found, p.shape[axis]), p, axis, steps, name)
-            before = self.kept.get(name)
-            self.kept[name] = (keep if before is None else logical_and(before, keep)).named("counted")
-
-    def _row_by_row(self, lengths: Tensor, p: Tensor, axis: int, steps: int, name: str) -> Tensor:
-        """Which rows count by the lengths of one axis of steps; each holds for all steps along the others."""
-        keep = counted(lengths, p if axis == 1 else pick(p, index=0))
-        if steps == 1:
-            return reshape(keep, shape=(name,))
-        keep = expand_dims(keep, axis=2 if axis == 1 else 1)
-        if len(p.shape) == 3:  # a decision, without features
-            return reshape(broadcast_like(keep, p), shape=(name,))
-        each = broadcast_like(expand_dims(keep, axis=3), p)
-        return reshape(slice_axis(each, axis=3, start=0, stop=1), shape=(name,))
+        lengths = {axis: self._lengths(p, axis) for axis in range(1, 1 + steps)}
+        keep = rows_that_count(p, steps, {axis: counted(each, p) for axis, each in lengths.items() if each})
+        if keep is not None:
+            self.kept[name] = keep.named("counted")
 
     def _flat(self, x: Tensor, steps: int, name: str) -> Tensor:
         flat = reshape(x, shape=(name, *x.shape[1 + steps :])).named(f"{x.value.hint}_rows" if x.value.hint else "")

@@ -13,9 +13,9 @@ from .data_sentence import data_of
 from .declared import Names, a_kind
 from .definitions import Definitions, collect, where
 from .diagnostics import Report, did_you_mean, listed
-from .field_sentence import field_of, lengths_of
+from .field_sentence import check_inner, field_of, lengths_of
 from .libraries import Library, read_libraries
-from .net import Field
+from .net import Field, counting
 from .scope import Scope
 from .series import check_series, over_time
 from .source import Place
@@ -114,11 +114,15 @@ def resolve(
         if names.declare(declaration.name, declaration.name_place):
             before = len(report.diagnostics)
             fields[declaration.name] = field_of(declaration, scope)
-            lengths = lengths_of(declaration, fields[declaration.name], scope)
-            if lengths and names.declare(lengths.name, declaration.name_place):
-                fields[lengths.name] = lengths
+            found = lengths_of(declaration, fields[declaration.name], scope)
+            # What another input tells of the first dimension holds here too.
+            new = [f for f in found if f.shape or not counting(fields.values(), f.counts)]
+            for lengths in new or found:
+                if names.declare(lengths.name, declaration.name_place):
+                    fields[lengths.name] = lengths
             if len(report.diagnostics) > before:
                 faulty.add(declaration.name)
+    faulty |= check_inner(fields, report)
     data = single(by.get(syntax.Data, []), "data", report)
     losses: list[syntax.Loss] = by.get(syntax.Loss, [])
     train: syntax.Train | None = single(by.get(syntax.Train, []), "train", report)
@@ -290,6 +294,8 @@ def unused(spec: Spec, used: Iterable[str], gone_on: Container[Place], report: R
             "value": needless(name) if place in gone_on else VALUE_HELP,
             "part": f"use it in a chain, as in: x -> {name}, or take it away",
         }[role]
+        if role == "input" and spec.fields[name].counts:
+            help = "take lengths=true away: another input tells them, or no step is looked at with others"
         report.error("unused", f"nothing uses the {role} {name}", place, help)
     for (kind, name), defined in spec.definitions.items():
         # A library offers more than each spec needs.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import Fault, did_you_mean, listed, plural
-from .fields import Array, check_counts, check_steps, conform, digest_of, fits
+from .fields import Array, check_counts, check_steps, conform, digest_of, expected, fits
 from .idx_file import read_idx
 from .image_folder import check_pairs
 from .metadata import DataSource, Field, Metadata
@@ -146,6 +146,10 @@ def _steps(
     path = by_name.get(first.name, single)
     if path is None or not _holds_steps(path, first, series):
         return None
+    for each in [f for f in reader.fields if f.steps]:
+        message = f"{each.name} holds several {each.steps[0]} in each step, and a table or a text has one row a step"
+        whole = next(f for f in metadata.fields if f.name == each.name)
+        raise Fault("data-series", message, str(path), f"give an archive .npz with an array {expected(whole)}")
     arrays, notes = reader.all(single, by_name)
     files = {f.name: str(by_name.get(f.name, single)) for f in reader.fields}
     count = check_counts(arrays, files)

@@ -294,16 +294,31 @@ def check_steps(fields: Iterable[Field], arrays: Mapping[str, Array]) -> None:
             if size != known:
                 message = f"{first} has {known} steps, but {each.name} has {size}, and both are called {name}"
                 raise Fault("data-steps", message, None, "cut or pad them to one length")
-    for each in [f for f in fields if f.counts]:
+    counted = {f.counts: f for f in fields if f.counts}
+    for each in counted.values():
         longest = sizes[each.counts][1]
-        beyond = np.flatnonzero(arrays[each.name] > longest)
-        if beyond.size:
-            at = int(beyond[0])
-            message = f"{each.name}[{at}] is {arrays[each.name][at]}, but there are only {longest} steps"
+        for at in _indices(arrays[each.name] > longest):
+            message = f"{_element(each, at)} is {arrays[each.name][at]}, but there are only {longest} steps"
             raise Fault("data-steps", message, None, "a length counts the steps of its example, without padding")
-        least = dict(each.shortest).get(each.counts, 1)
-        short = np.flatnonzero(arrays[each.name] < least)
-        if short.size:
-            at = int(short[0])
-            message = f"{each.name}[{at}] is {arrays[each.name][at]}, and the windows of the net need {least} steps"
+        least, inner = dict(each.shortest).get(each.counts, 1), bool(each.shape)
+        # Within steps that are padding there is nothing to count.
+        for at in _indices((arrays[each.name] < least) & (arrays[each.name] >= inner)):
+            message = f"{_element(each, at)} is {arrays[each.name][at]}, and the windows of the net need {least} steps"
             raise Fault("data-steps", message, None, "leave such sequences out, or count some of their padding too")
+        outer = counted.get(str(each.shape[0])) if each.shape else None
+        if outer is not None:
+            _check_within(each, outer, arrays)
+
+
+def _check_within(inner: Field, outer: Field, arrays: Mapping[str, Array]) -> None:
+    """Fault where a step that counts has no steps within it, or one that is padding has some."""
+    lengths = arrays[inner.name]
+    counts = np.arange(int(lengths.shape[1])) < arrays[outer.name][:, None]
+    for at in _indices(counts != (lengths > 0)):
+        message = f"{_element(inner, at)} is {lengths[at]}, but {outer.name}[{at[0]}] is {arrays[outer.name][at[0]]}"
+        help = f"each {inner.shape[0]} that counts has at least one {inner.counts}, and the others have 0"
+        raise Fault("data-steps", message, None, help)
+
+
+def _element(field: Field, at: tuple[int, ...]) -> str:
+    return f"{field.name}[{', '.join(map(str, at))}]"

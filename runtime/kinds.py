@@ -65,4 +65,5 @@ KINDS: Mapping[str, FieldKind] = {
     "category": FieldKind(_ID, ids=True),
     "token": FieldKind(_ID, ids=True),
     "length": FieldKind(_ID, lambda a: (a < 1) | (a % 1 != 0), "is no number of steps, which is whole and at least 1"),
+    "inner_length": FieldKind(_ID, lambda a: (a < 0) | (a % 1 != 0), "is no number of steps, which is whole"),
 }

@@ -236,8 +236,7 @@ def spec(
 
 def gradient(net: Net) -> Program:
     """The program of the gradient of a net's only loss."""
-    (loss,) = net.losses
-    return loss_and_grads(net, loss)
+    return loss_and_grads(net, *net.losses)
 
 
 def small(chains: str, **parts: str) -> Net:
@@ -250,6 +249,9 @@ def batch(
 ) -> tuple[list[Array], list[Array]]:
     """Random inputs and targets in float64, classes and truth values whole; each class occurs where there is room."""
     given, wanted = ([field_sample(f, rng, count, steps) for f in fields] for fields in (net.inputs, net.targets))
+    told = {f.counts: array for f, array in zip(net.inputs, given, strict=True) if f.counts}
+    for inner in [f for f in net.inputs if f.counts and f.shape]:
+        told[inner.counts][np.arange(steps[inner.shape[0]]) >= told[inner.shape[0]][:, None]] = 0
     return given, wanted
 
 

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from netc.dsl.derived_steps import derived
 from netc.dsl.example_weights import KINDS as WEIGHING
 from netc.dsl.kinds import KINDS, LAWS
 from netc.dsl.train_sentence import NORMALISATIONS
@@ -20,7 +21,7 @@ from netc.dsl.universal import OF_MOVING
 from netc.dsl.words import WORDS
 from random_chains import Chains, Value
 from random_formulas import DEFINED, definition
-from random_steps import end, links, over_time
+from random_steps import end, links, over_time, steps_of
 from random_targets import Target, called, target_of
 from random_words import EPOCHS, Definition, Own, Pen
 
@@ -55,9 +56,11 @@ class Writer:
     # The names that losses and metrics compare, and the layers that end in each; outputs that are said.
     heads: list[str] = field(default_factory=lambda: [])
     ends: list[str] = field(default_factory=lambda: [])
-    # Whether each target has a loss of its own, and whether every input has steps.
+    # Whether each target has a loss of its own.
     several: bool = False
+    # Whether every input has steps, which windows cut, and of how many steps they are at least.
     stepped: bool = True
+    fewest: int = 2
 
     def uses(self, kind: str, name: str) -> bool:
         """Whether something written so far uses a word."""
@@ -66,18 +69,28 @@ class Writer:
 
     # Fields -----------------------------------------------------------------------------------------------------------
 
-    def over_time(self, name: str, steps: str, keep: bool) -> None:
-        """An input over steps, and the first sentences, which make a list of numbers of it or `keep` the steps."""
-        text, chain, value = over_time(self.chains, name, steps)
+    def over_time(self, name: str, steps: str, inner: str, keep: bool) -> None:
+        """An input over steps, and the first sentences, which make a list of numbers of it or `keep` the steps.
+
+        Within each of the steps there may be others.
+        """
+        text, chain, value = over_time(self.chains, name, steps, inner)
         self.declared.append(f"input {name}: {text}")
-        if len(value.type.shape) == 3 and keep:
+        self.stepped &= not inner or f"{steps}, {inner}" not in text
+        self.need(value)
+        if len(value.type.shape) > 2 and keep:
             self.steps.append(replace(value, name=f"{name}_s"))
             self.body.append(f"{name}_s = {chain}")
             return
-        if len(value.type.shape) == 3:
+        if len(value.type.shape) > 2:
             words, value = end(self.chains, value)
             chain = " -> ".join([chain, *words])
         self.body += self.chains.grown(chain, value, f"{name}_v", self.pen.chance.randint(0, 2))
+
+    def need(self, value: Value) -> None:
+        """Have windows cut so many steps as those over the steps of a value need."""
+        found = map(derived, steps_of(value))
+        self.fewest = max(self.fewest, *(steps.least() for steps in found if steps))
 
     def given(self, name: str) -> None:
         """An input, and the first sentence that makes numbers of it."""
@@ -250,7 +263,7 @@ class Writer:
             self.declared.append(f"target weight: {chance.choice(WEIGHING)}")
             found["sample_weight"] = "weight"
         if self.stepped and pen.maybe(0.6):
-            found["window"] = str(chance.randint(2, 6))
+            found["window"] = str(max(self.fewest, chance.randint(2, 6)))
         for name in found:
             pen.count("train", name)
         return found
@@ -285,13 +298,18 @@ def random_spec(seed: object) -> RandomSpec:
         stepped = pen.maybe(0.7 if any(own.kind == "cell" for own in pen.own) else 0.2)
         # Numbers a step and numbers an example are no one loss together.
         keep = (writer.several or (count == 1 and not noisy)) and pen.maybe(0.4)
-        writer.over_time(f"x{index}", "TS"[index], keep) if stepped else writer.given(f"x{index}")
+        inner = "S" * (count == 1)
+        writer.over_time(f"x{index}", "TS"[index], inner, keep) if stepped else writer.given(f"x{index}")
         writer.stepped &= stepped
     if noisy:
         writer.noise()
-    writer.targets = [target_of(pen, str(value.type.shape[1])) for value in writer.steps]
+    writer.targets = [target_of(pen, ", ".join(steps_of(value))) for value in writer.steps]
     if writer.chains.values:
         writer.targets += [target_of(pen) for _ in range(chance.choice((1, 1, 1, 2)))]
+    together = {"fmeasure", *(own.name for own in writer.definitions if "batch_" in own.text)}
+    if any(target.steps and target.word in together for target in writer.targets):
+        # Where some steps are padding, no loss takes all of them together.
+        writer.declared = [line.replace(" lengths=true", "") for line in writer.declared]
     for index, target in enumerate(writer.targets):
         writer.declared.append(f"target y{index}: {target.type}")
         if index < len(writer.steps):

@@ -71,7 +71,7 @@ def target_of(pen: Pen, steps: str = "") -> Target:
     chance = pen.chance
     own = [o for o in pen.own if o.kind == "loss"]
     # What looks at the features of an example takes no steps, and labels in a row are aligned with steps alone.
-    fitting = [w for w in LOSSES if not (w.features if steps else w.aligns)]
+    fitting = [w for w in LOSSES if not (w.features and steps) and not (w.aligns and (not steps or "," in steps))]
     fitting = [w for w in fitting for _ in range(1 + 4 * w.aligns)]
     if steps and not steps.isidentifier():
         # No target has such steps as windows leave.

@@ -99,24 +99,6 @@ def test_one_model_serves_every_length(name: str, lengths: bool):
             assert_close(run_onnx(model, given, reference)["kind"], exact, SINGLE, f"{name} {count} {steps}")
 
 
-def test_attention_over_sentences_of_words():
-    """Two numbers of steps: words of each sentence are pooled, then sentences of each document."""
-    chain = "embedding 4 -> attention heads=2 -> attention_pool 3 -> attention heads=2 -> attention_pool"
-    net = load_text(
-        f"net small\ninput text: token(5)[S, T] lengths=true\ntarget kind: class(3)\n{chain} -> dense 3 -> softmax\n"
-        "loss mcxent\nupdater adam\n"
-    )
-    made, rng = module(net), np.random.default_rng(3)
-    (text, lengths), _ = batch(net, rng, 3, {"S": 4, "T": 5})
-    p = weights(made, net, rng, ())
-    found = made.predict(p, text, lengths)
-    for i, n in enumerate(lengths):
-        assert_close(made.predict(p, text[i : i + 1, :n], lengths[i : i + 1]), found[i : i + 1], EXACT)
-    given = {"text": text, "text_lengths": lengths}
-    assert_close(run_onnx(to_onnx(net, p), given)["kind"], found, SINGLE)
-    gradients_of_weights(net)
-
-
 def test_longer_than_the_learned_positions():
     net = classifier("learned")
     made = module(net)

@@ -13,21 +13,27 @@ KEPT = {"standardize": ("mean", "deviation"), "rescale": ("lowest", "width")}
 
 
 @pytest.mark.parametrize("per", ["element", "channel"])
-@pytest.mark.parametrize("given", ["f32[T, 3]", "f32[T, 3] lengths=true", "f32[S, T, 3]"])
+@pytest.mark.parametrize("given", ["f32[T, 3]", "f32[T, 3] lengths=true", "f32[S, T, 3]", "f32[S, T, 3] lengths=true"])
 @pytest.mark.parametrize("word", KEPT)
 def test_statistics_are_those_of_all_steps_that_count(word: str, given: str, per: str):
     """Where run time knows the number of steps, one mean and one deviation of each feature serve all of them."""
     rng = np.random.default_rng(3)
     x = rng.standard_normal((N, 4, 3) if given.startswith("f32[T") else (N, 2, 4, 3)) * [1, 5, 0.1]
     lengths = [rng.integers(1, 5, N)] if "lengths" in given else []
+    if lengths and "S" in given:
+        lengths = [rng.integers(1, 3, N), rng.integers(1, 5, (N, 2))]
     chain = f"value = {word} per={per}\noutput value\nvalue -> globalavgpool -> flatten -> dense 2"
     if "S" in given:
         chain = f"value = {word} per={per}\noutput value\nvalue -> time_distributed last_step -> last_step -> dense 2"
     made = module(small(chain, given=given))
     p = made.init(1)
     made.fit(p, x, *lengths)
-    rows = np.concatenate([each[: n[0]] for each, *n in zip(x, *lengths, strict=True)]) if lengths else x
-    rows = rows.reshape(-1, 3)
+    rows = x.reshape(-1, 3)
+    if len(lengths) == 1:
+        rows = np.concatenate([each[:n] for each, n in zip(x, *lengths, strict=True)])
+    elif lengths:
+        parts = [x[i, s, : lengths[1][i, s]] for i, n in enumerate(lengths[0]) for s in range(n)]
+        rows = np.concatenate(parts)
     exact = (standardized if word == "standardize" else rescaled)(rows)
     found = (rows - p[KEPT[word][0]]) / p[KEPT[word][1]]
     assert p[KEPT[word][0]].shape == (3,)
@@ -36,11 +42,14 @@ def test_statistics_are_those_of_all_steps_that_count(word: str, given: str, per
 
 def test_a_step_counts_where_both_of_its_lengths_say_so():
     text = """net words
-input x: f32[S, T, 3] lengths=true
+input x: f32[S, T, 3]
+input w: f32[S, 2] lengths=true
 input z: f32[T, 2] lengths=true
 target y: class(3)[S, T]
 seen = z -> gru 3 frozen=true -> last_step
 output seen
+heard = w -> last_step
+output heard
 p = x -> dense 3 -> softmax
 output p
 loss mcxent(p, y)
@@ -49,13 +58,14 @@ metric accuracy(p, y)
 """
     made, rng = module(load_text(text)), np.random.default_rng(1)
     x, z, y = rng.standard_normal((4, 3, 5, 3)), rng.standard_normal((4, 5, 2)), rng.integers(0, 3, (4, 3, 5))
+    w = rng.standard_normal((4, 3, 2))
     sentences, words = np.array([1, 3, 2, 3]), np.array([5, 2, 4, 1])
     p = {name: w.astype(float) for name, w in made.init(1).items()}
     probs = np.exp(x @ p["W2"] + p["b2"]) if "W2" in p else np.exp(x @ p["W1"] + p["b1"])
     probs /= probs.sum(axis=-1, keepdims=True)
     counted = [(i, s, t) for i in range(4) for s in range(sentences[i]) for t in range(words[i])]
     exact = np.mean([-np.log(probs[at][y[at]]) for at in counted])
-    assert_close(made.loss_and_grads(p, x, sentences, z, words, y)[0], exact, 1e-12)
+    assert_close(made.loss_and_grads(p, x, w, sentences, z, words, y)[0], exact, 1e-12)
 
 
 def test_a_loss_of_its_own_shape_sees_each_step() -> None:
@@ -71,3 +81,12 @@ def test_losses_of_steps_and_of_examples_are_two_sentences() -> None:
     text += "output p\noutput q\nloss mse(p, y) + mse(q, z)\nupdater adam\n"
     with pytest.raises(SpecError, match="for each step, and the other one for each example"):
         load_text(text, "m.net")
+
+
+@pytest.mark.parametrize("loss", ["fmeasure", "own"])
+def test_losses_of_all_steps_together_are_refused_where_some_are_padding(loss: str) -> None:
+    own = "def loss own(p, y) = mean(square(p - batch_mean(p)) + y)\n" * (loss == "own")
+    text = f"net m\n{own}input x: f32[T, 3]{{}}\ntarget y: binary[T, 2]\ndense 2 -> sigmoid\nloss {loss}\nupdater sgd\n"
+    assert load_text(text.format(""))
+    with pytest.raises(SpecError, match=f"{loss} takes all steps of a batch together"):
+        load_text(text.format(" lengths=true"))

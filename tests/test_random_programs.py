@@ -21,7 +21,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from harness import SIZES, module, run_numpy, sample, sizes
+from harness import SIZES, assert_close, batch, extras, module, run_numpy, sample, sizes
+from harness import weights as weights_of
 from netc.cli import sampling
 from netc.cli.differences import Ledger
 from netc.cli.proof import prove
@@ -43,6 +44,7 @@ from netc.runtime import Session, trainer_of
 from random_formulas import DEFINED
 from random_nets import random_spec
 from reference_ops import interpreted
+from uses import EXACT
 
 QUICK, ALL, CHUNK = 30, 2_000, 20
 # How often each is in all of them, options aside, and within how many programs each is there at all.
@@ -59,6 +61,7 @@ SENTENCES = [
         "target over time",
         "windows over time",
         "lengths",
+        "steps within steps",
         "several losses",
         "trains",
         "with",
@@ -117,6 +120,7 @@ def holds(name: str) -> bool:
     with patch.dict(SIZES, N=min(SIZES["N"], net.train["batch"]) if net.streams else SIZES["N"]):
         the_reference_agrees(net, page, model, step, weights)
         inferred_shapes_run(net, rng)
+    padding_changes_nothing(net, rng)
     compiling_again_gives_the_same_bytes(net, page, model, step, weights)
     canonical_text_is_the_same_net(net)
     return all(slope.ok or idle(net, slope.name) for slope in proof.slopes)
@@ -153,8 +157,7 @@ def the_reference_agrees(net: Net, page: str, model: Any, step: Any, weights: An
 
 def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
     """Every value of every program, with words that are formulas written out."""
-    least = dict.fromkeys(SIZES, 1) | shortest(net)
-    steps = SIZES | {name: max(SIZES[name], size + 1) for name, size in shortest(net).items()}
+    least, steps = dict.fromkeys(SIZES, 1) | shortest(net), enough(net)
     for name in [n for n in net.programs if not n.startswith(("init", "update"))]:
         program = Simplifier(net.programs[name], expand=True).simplified(net.programs[name])
         # How often the loss has fallen goes by a name that no parameter can have.
@@ -162,9 +165,9 @@ def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
         program = replace(program, inputs=inputs)
         values = {f"v{i}": value for i, value in enumerate(v for e in program.equations for v in e.results)}
         given = {i.name: sample(i.value.type, rng, steps) for i in program.inputs}
-        given |= {
-            f.name: rng.integers(least[f.counts], steps[f.counts] + 1, SIZES["N"]) for f in net.inputs if f.counts
-        }
+        for told in [f for f in net.inputs if f.counts]:
+            shape = sizes(told.type.shape, steps)
+            given[told.name] = rng.integers(least[told.counts], steps[told.counts] + 1, shape)
         with np.errstate(all="ignore"):  # a variance may be drawn below 0; what counts are shapes
             found = run_numpy(replace(program, results=values), given)
         for key, value in values.items():
@@ -176,6 +179,44 @@ def inferred_shapes_run(net: Net, rng: np.random.Generator) -> None:
     for name, value in module(net).init(1).items():
         known = net.weights.get(name) or net.states[name]
         assert value.shape == known.shape and value.dtype == np.float32, name
+
+
+def enough(net: Net) -> dict[str, int]:
+    """Sizes with which windows find a place, and examples of several lengths do."""
+    return SIZES | {name: max(SIZES[name], size + 1) for name, size in shortest(net).items()}
+
+
+def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
+    """The loss and its gradients are the same whatever stands where lengths say that nothing counts."""
+    told = {f.counts for f in net.inputs if f.counts}
+    if not told or len(net.losses) > 1:
+        return
+    made, fields = module(net), (*net.inputs, *net.targets)
+    inputs, targets = batch(net, rng, SIZES["N"], enough(net))
+    for own, array in zip(net.inputs, inputs, strict=True):
+        if own.counts and not own.shape:
+            np.maximum(array, shortest(net).get(own.counts, 1), out=array)
+    lengths = {f.counts: array for f, array in zip(net.inputs, inputs, strict=True) if f.counts}
+    p, given = weights_of(made, net, rng, inputs), extras(made, net)
+    other = [padded(f, array, lengths) for f, array in zip(fields, [*inputs, *targets], strict=True)]
+    function = getattr(made, net.losses[0].function)
+    loss, grads, *_ = function(p, *inputs, *targets, **given)
+    again, others, *_ = function(p, *other, **given)
+    if not np.isfinite(loss):
+        return  # ctc, of too few steps for the labels
+    assert_close(again, loss, EXACT, "padding and the loss")
+    for name, grad in grads.items():
+        assert_close(others[name], grad, EXACT, f"padding and {name}")
+
+
+def padded(field: Any, array: Any, lengths: dict[str, Any]) -> Any:
+    """An array of a field with another example's values for padding."""
+    keep = np.ones(array.shape, bool)
+    for axis, dim in enumerate(field.shape if not field.counts else (), 1):
+        if dim in lengths:
+            counted = np.arange(array.shape[axis]) < lengths[dim][..., None]
+            keep &= counted.reshape(*counted.shape, *[1] * (array.ndim - counted.ndim))
+    return np.where(keep, array, np.roll(array, 1, axis=0))
 
 
 def compiling_again_gives_the_same_bytes(net: Net, page: str, model: Any, step: Any, weights: Any) -> None:

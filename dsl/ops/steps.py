@@ -23,19 +23,24 @@ def _no_work(eq: Equation) -> int:
 
 
 def _counted_onnx(g: Any, eq: Equation, lengths: str, like: str) -> str:
-    steps = g.Squeeze(g.Shape(like, start=1, end=2), g.ints((0,)))
+    rank = eq.args[0].type.rank
+    steps = g.Squeeze(g.Shape(like, start=rank, end=rank + 1), g.ints((0,)))
     zero, one = (g.constant(np.array(n, np.int64)) for n in (0, 1))
-    return g.Less(g.Range(zero, steps, one), g.Unsqueeze(lengths, g.ints((1,))))
+    return g.Less(g.Range(zero, steps, one), g.Unsqueeze(lengths, g.ints((rank,))))
 
 
-# Which steps count, (N, T), of examples that have so many; `like` has the steps.
+def _counted_spelling(lengths: Type, like: Type) -> str:
+    return f"np.arange(like.shape[{lengths.rank}]) < lengths[{':, ' * lengths.rank}None]"
+
+
+# Which steps count, (N, T), of examples that have so many, or (N, S, T) of each S; `like` has the steps.
 counted = define(
     "counted",
-    lambda lengths, like: Type("bool", (*lengths.shape, like.shape[1]), BINARY),
-    numpy="np.arange(like.shape[1]) < lengths[:, None]",
+    lambda lengths, like: Type("bool", (*lengths.shape, like.shape[lengths.rank]), BINARY),
+    numpy=_counted_spelling,
     onnx=_counted_onnx,
     flops=_no_work,
-    cases=((("N of 3", "N,T,4"), {}),),
+    cases=((("N of 3", "N,T,4"), {}), (("N,S of 3", "N,S,T,4"), {})),
     grad=flat,
 )
 

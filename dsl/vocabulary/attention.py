@@ -55,9 +55,10 @@ def _need_same(x: Tensor, memory: Tensor, word: str) -> None:
 
 def _kept(x: Tensor, memory: Tensor, rank: int, causal: bool) -> Tensor | None:
     """Which steps of the memory each step sees, as it broadcasts over scores of a rank; None where it sees all."""
-    counted = net().mask(memory) if len(memory.shape) == 3 else None
+    counted = net().mask(memory, len(memory.shape) - 2)
     if counted is not None:
-        counted = ops.reshape(counted, shape=(counted.shape[0], *[1] * (rank - 2), counted.shape[1]))
+        *lead, steps = counted.shape
+        counted = ops.reshape(counted, shape=(*lead, *[1] * (rank - 1 - len(lead)), steps))
     if not causal:
         return counted
     if x.shape[-2] != memory.shape[-2]:
@@ -274,4 +275,5 @@ def attention_pool(
     hidden = ops.tanh(_projected(x, "", units, init, bias_init if bias else None)).named("hidden")
     scores = ops.transposed(hidden @ weight("v", (units, 1), init)).named("scores")
     shares = _shares(scores, _kept(x, x, len(scores.shape), False), 0.0)
-    return placed(ops.reshape(shares @ x, shape=(*x.shape[:-2], x.features)), False)
+    means = (shares @ x).named("means")
+    return placed(ops.reshape(means, shape=(*x.shape[:-2], x.features)), False)

@@ -19,9 +19,30 @@ def over_time(x: Tensor) -> bool:
 
 
 def counting(x: Tensor) -> Tensor | None:
-    """Which steps of x count, as they broadcast over its features; None where all do."""
-    keep = net().mask(x) if over_time(x) and len(x.shape) == 3 else None
-    return None if keep is None else ops.expand_dims(keep, axis=2)
+    """Which steps of x before its features count, as they broadcast over these; None where all do."""
+    axis = len(x.shape) - 2
+    keep = net().mask(x, axis) if over_time(x) else None
+    return None if keep is None else ops.expand_dims(keep, axis=axis + 1)
+
+
+def some(x: Tensor) -> Tensor | None:
+    """Which of what has steps has any that count, as it broadcasts over what is made of them; None where all have."""
+    axis = len(x.shape) - 2
+    lengths = net().lengths(x, axis) if over_time(x) else None
+    if lengths is None or lengths.type.domain.low > 0:
+        return None
+    return ops.expand_dims(lengths > 0, axis=axis)
+
+
+def without_padding(x: Tensor) -> Tensor:
+    """The value with 0 in the place of all that is padding, along whichever axis."""
+    for axis in range(1, len(x.shape)):
+        keep = net().mask(x, axis)
+        if keep is not None:
+            for at in range(axis + 1, len(x.shape)):
+                keep = ops.expand_dims(keep, axis=at)
+            x = ops.mask(x, keep)
+    return x
 
 
 def along_steps(

@@ -9,6 +9,7 @@ from ..advice import parted
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Shape, Type, show_shape
 from ..words import WordError, layer
+from .axes import without_padding
 from .layers import Eps, root
 
 
@@ -157,7 +158,7 @@ def l2distance(x: Tensor, other: Tensor, eps: Eps = 1e-8) -> Tensor:
     PyTorch: PairwiseDistance, which adds eps = 1e-6 to the difference.
     """
     same_shape("l2distance", x.type, other.type)
-    squares = ops.square((x - other).named("difference"))
+    squares = ops.square(without_padding((x - other).named("difference")))
     axes = tuple(range(1, len(x.shape)))
     total = ops.total(squares, axes=axes, keepdims=len(axes) == 1)
     distance = root(total if len(axes) == 1 else ops.reshape(total, shape=(x.shape[0], 1)), eps)

@@ -10,7 +10,7 @@ from ..context import net, weight
 from ..ir import Tensor
 from ..types import show_shape
 from ..words import Flag, Initializer, Kind, Positive, PositiveReal, WordError, layer
-from .axes import along, counting, over_time, placed
+from .axes import along, over_time, placed
 from .initializers import ONES, ZEROS
 
 Eps = Annotated[float, Kind("real", "a number of at least 1e-12", 1e-12)]
@@ -84,7 +84,7 @@ def batchnorm(
 
 def need_no_padding(x: Tensor) -> None:
     """Raise where statistics over steps would count padding."""
-    if counting(x) is not None:
+    if net().padded(x):
         message = f"{net().word} takes its statistics over steps, and lengths=true says that some are padding"
         raise WordError("shape-mismatch", message, "take layernorm or rmsnorm, which see each step by itself")
 

@@ -9,12 +9,13 @@ from .. import ops
 from ..ir import OPS, Tensor
 from ..ops.pool import Margins, Sizes
 from ..words import Flag, Kind, Padding, Pads, Strides, Window, layer
-from .axes import along_steps, counting, over_time, placed, slid
+from .axes import along_steps, counting, over_time, placed, slid, some
 from .resample import along_axes
 from .windows import each, image_axes, margins, need_room, sliding_axes
 
-# What is below every number, and still one.
-LOWEST = -3e38
+# The lowest number that both precisions have.
+LOWEST = -float(2**128 - 2**104)
+
 Power = Annotated[float, Kind("number", "a number of at least 1", 1)]
 
 
@@ -166,8 +167,11 @@ def globalmaxpool(x: Tensor) -> Tensor:
     Keras: GlobalMaxPooling1D, 2D and 3D.
     PyTorch: torch.amax over the axes behind the channels.
     """
-    axes = _behind(x, "globalmaxpool")
-    return OPS["amax"](_nothing(x, -math.inf), axes=axes, keepdims=False)
+    axes, counted = _behind(x, "globalmaxpool"), some(x)
+    # Where nothing counts a number stands that times 0 is 0.
+    lowest = -math.inf if counted is None else LOWEST
+    largest = OPS["amax"](_nothing(x, lowest), axes=axes, keepdims=False)
+    return largest if counted is None else ops.where(counted, largest, 0)
 
 
 @layer("globalavgpool", gives="pooled", example="globalavgpool", image=True)
@@ -183,7 +187,8 @@ def globalavgpool(x: Tensor) -> Tensor:
     axes, keep = _behind(x, "globalavgpool"), counting(x)
     if keep is None:
         return ops.mean(x, axes=axes, keepdims=False)
-    count = ops.total(ops.cast(keep, dtype="f32"), axes=axes, keepdims=False).named("count")
+    count = ops.total(ops.cast(keep, dtype="f32"), axes=axes, keepdims=False)
+    count = (count if some(x) is None else ops.maximum(count, 1)).named("count")
     return (ops.total(_nothing(x), axes=axes, keepdims=False) / count).within(x.type.domain.interval)
 
 

@@ -231,7 +231,10 @@ def last_step(x: Tensor) -> Tensor:
     """
     _need_time(x, "last_step")
     lengths = net().lengths(x)
-    return ops.last(x) if lengths is None else ops.last_of(x, lengths)
+    if lengths is None:
+        return ops.last(x)
+    last = ops.last_of(x, lengths)
+    return last if lengths.type.domain.low > 0 else ops.mask(last, ops.expand_dims(lengths > 0, axis=1))
 
 
 @layer("reverse_time", gives="turned", example="reverse_time")
@@ -249,6 +252,12 @@ def reverse_time(x: Tensor) -> Tensor:
 
 
 def _reversed(x: Tensor) -> Tensor:
+    for axis in range(2, len(x.shape)):
+        inner = net().lengths(x, axis)
+        if inner is not None and x.shape[1] in inner.shape:
+            message = f"{net().word} turns {x.shape[1]}, of which each has a number of {x.shape[axis]} of its own"
+            help = f"pool or take the last {x.shape[axis]} of each {x.shape[1]} first"
+            raise WordError("shape-mismatch", message, help)
     lengths = net().lengths(x)
     turned = ops.reverse(x, axis=1) if lengths is None else ops.reverse_steps(x, lengths)
     return placed(turned.named("turned"), False)

@@ -8,6 +8,8 @@ from .. import ops
 from ..context import Learn, net, weight
 from ..ir import OPS, Tensor
 from ..ops.steps import chosen
+from ..padding import rows_that_count
+from ..types import BATCH, rows
 from ..words import Initializer, Kind, Positive, WordError, layer
 from .axes import along, placed
 from .fan_initializers import XAVIER
@@ -25,12 +27,22 @@ def _seen(x: Tensor, per: str) -> tuple[int, ...]:
 
 def _wide(x: Tensor) -> Tensor:
     """The values that statistics are taken of, in float64; of steps those that count, as rows."""
-    keep = net().mask(x)
-    if keep is not None:
-        name = f"{x.shape[0]}*{x.shape[1]}"
-        x = ops.reshape(x, shape=(name, *x.shape[2:]))
-        x = placed(chosen(x, ops.reshape(keep, shape=(name,))), False)
+    if net().padded(x):
+        x = placed(_counted(x), False)
     return placed(ops.cast(x, dtype="f64").named("wide"), x.axis == 1)
+
+
+def _counted(x: Tensor) -> Tensor:
+    """The steps that count, below one another."""
+    if x.shape[0] != BATCH:
+        message = f"{net().word} learns from all steps that count, and here each is an example of its own"
+        raise WordError("shape-mismatch", message, f"put {net().word} before time_distributed, where it does the same")
+    masks = {axis: net().mask(x, axis) for axis, size in enumerate(x.shape) if axis and isinstance(size, str)}
+    keeps = {axis: keep for axis, keep in masks.items() if keep is not None}
+    steps = max(keeps)
+    keep = rows_that_count(x, steps, keeps)
+    assert keep is not None
+    return chosen(ops.reshape(x, shape=(rows(x.shape[: steps + 1], 0), *x.shape[steps + 1 :])), keep)
 
 
 def _scaled(x: Tensor, per: str, defaults: dict[str, float], learn: Learn) -> Tensor:
@@ -155,7 +167,7 @@ def _check_bag(x: Tensor, padding: int | None, bag: str | None) -> None:
 def _counted_ids(x: Tensor, padding: int | None, bag: str | None) -> Tensor | None:
     """Which ids count; None where all do."""
     keep = None if padding is None else OPS["not_equal"](x, padding)
-    mask = net().mask(x) if bag and len(x.shape) == 2 else None
+    mask = net().mask(x, len(x.shape) - 1) if bag else None
     return ops.logical_and(keep, mask) if keep is not None and mask is not None else mask if keep is None else keep
 
 

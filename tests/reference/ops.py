@@ -195,7 +195,9 @@ OPS: dict[str, Callable[..., Any]] = {
     ),
     "all_steps": lambda x: np.array([x.shape[1]] * len(x)),
     "shorter": lambda lengths, plus, over: np.array([math.floor((n + plus) / over) for n in lengths]),
-    "counted": lambda lengths, like: np.array([[t < n for t in range(like.shape[1])] for n in lengths]),
+    "counted": lambda lengths, like: np.array(
+        [t < n for n in lengths.ravel() for t in range(like.shape[lengths.ndim])]
+    ).reshape(*lengths.shape, -1),
     "numbered": lambda keep, like: np.array([1.0 if k else 0.0 for k in keep.tolist()]),
     "chosen": lambda x, keep: np.array([row for row, k in zip(x.tolist(), keep, strict=True) if k]),
     "transpose": lambda x: np.array([[row[j] for row in x] for j in range(x.shape[1])]),
