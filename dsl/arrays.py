@@ -12,13 +12,13 @@ from .diagnostics import Report
 from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
-from .net import StateInfo, WeightInfo, counting
+from .net import Field, StateInfo, WeightInfo, counting
 from .ops import cast
 from .ops.recurrence import carried, left
 from .ops.steps import counted
 from .resolve import Spec
 from .running import Running
-from .section import Section
+from .section import Section, around
 from .settings import Labels, Settings
 from .source import Place
 from .syntax import Link
@@ -28,6 +28,8 @@ from .words import Fresh, Init, Scheduled, WordError
 
 # The weights of a model fit into one file of ONNX, which is a protocol buffer of less than 2 GiB.
 LARGEST_MODEL = 2**31 - 2**24
+# The place of what uses of blocks take without being given it: behind all else.
+BESIDE = 10**6
 
 
 @dataclass
@@ -299,19 +301,37 @@ class Arrays(Context):
         lengths, name = self.lengths(x), str(x.shape[1])
         if lengths is not None and name not in self._masks:
             self._masks[name] = counted(lengths, x).named("counted")
-        return None if lengths is None else self._masks[name]
+        return None if lengths is None else self._within_uses(self._masks[name], "counted")
+
+    def foresee(self, x: Tensor) -> None:
+        """Make the mask of what a block is given outside of it, so that all uses are given one and do the same."""
+        field = self._counting(x)
+        lengths = self.whole.values[field.name] if field and x.shape[:1] == (BATCH,) else None
+        if lengths is not None and str(x.shape[1]) not in self._masks:
+            self.builder.section = None
+            self._masks[str(x.shape[1])] = counted(lengths, x).named("counted")
+
+    def _within_uses(self, value: Tensor, name: str) -> Tensor:
+        """A value of the net that uses of blocks may take beside what they are given."""
+        for use in around(self.frame.level.within):
+            value.value.given.setdefault(use, (BESIDE, name))
+        return value
+
+    def _counting(self, x: Tensor) -> Field | None:
+        """The field of the lengths of x."""
+        return counting(self.spec.fields.values(), x.shape[1] if len(x.shape) > 1 else "")
 
     def lengths(self, x: Tensor) -> Tensor | None:
         """How many steps of each example of x count, (N,); None where all do."""
-        name = x.shape[1] if len(x.shape) > 1 else ""
-        field = counting(self.spec.fields.values(), name)
+        field = self._counting(x)
         if field is None:
             return None
         if x.shape[:1] != (BATCH,):
-            message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
+            message = f"{self.word} goes over {x.shape[1]}, whose lengths are those of whole examples"
             raise WordError("shape-mismatch", message, "give these steps a name of their own, another capital letter")
         self.whole.used.add(field.name)
-        return self.whole.values[field.name]
+        found = self.whole.values[field.name]
+        return found and self._within_uses(found, "lengths")
 
     def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:
         """What the last window left of a state of the current layer, (N, units); None where nothing is carried on."""

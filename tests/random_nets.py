@@ -18,6 +18,7 @@ from netc.dsl.train_sentence import NORMALISATIONS
 from netc.dsl.types import PIXEL, SIMPLEX, Domain, Type
 from netc.dsl.universal import OF_MOVING
 from netc.dsl.words import WORDS
+from random_bodies import body
 from random_chains import Chains, Value
 from random_formulas import DEFINED, definition
 from random_steps import end, links, over_time
@@ -276,7 +277,7 @@ def random_spec(seed: object) -> RandomSpec:
             pen.own.append(own)
     for kind in ("part", "block"):
         if pen.maybe(0.2):
-            writer.chains.body(kind, (chance.randint(1, 5),))
+            body(writer.chains, kind, (chance.randint(1, 5),))
     count, noisy = chance.choice((1, 1, 2)), pen.maybe(0.15)
     for index in range(count):
         stepped = pen.maybe(0.7 if any(own.kind == "cell" for own in pen.own) else 0.2)
