@@ -97,6 +97,12 @@ def refuse_edited(folder: Path, names: Iterable[str]) -> None:
             raise refuse("edited-file", f"{path} {why}, and would be overwritten", help)
 
 
+def as_written(folder: Path, names: Iterable[str]) -> bool:
+    """Whether the files of these names are all there, as netc wrote them."""
+    hashes, paths = _manifest(folder), [folder / name for name in names]
+    return all(path.is_file() and _hash(path.read_bytes()) in hashes.get(path.name, []) for path in paths)
+
+
 def _write_manifest(folder: Path, hashes: Mapping[str, list[str]]) -> None:
     text = json.dumps({name: " ".join(digests) for name, digests in sorted(hashes.items())}, indent=2) + "\n"
     write_atomically(folder / MANIFEST, lambda file: file.write(text.encode()))

@@ -38,6 +38,7 @@ def command(
     as_object: bool,
 ) -> None:
     """Build the artifacts of a spec, execute them and prove them equal."""
+    from .alphabets import with_alphabet
     from .artifacts import compile_net, file_names, refuse_edited, trainer, write
     from .proof import prove
     from .show_proof import render
@@ -57,6 +58,7 @@ def command(
     if not force:
         _refuse_run(folder, net.name)
         refuse_edited(folder, file_names(net))
+    net, beside = with_alphabet(net, weights) if weights else (net, None)
     made = compile_net(net, given, weights is not None, opset, text, fold)
     proof = prove(net, text, made.model, made.step, given, weights is not None, made.folded)
     files = made.files()
@@ -64,6 +66,7 @@ def command(
         write(folder, files, force)
     if as_object:
         result = _result(net, folder, files) if proof.ok else {}
+        result |= {"alphabet": str(beside)} if proof.ok and beside else {}
         diagnostics = [as_json(d) for d in report.ordered()]
         show.report({"ok": proof.ok, **result, "proof": proof.to_json(), "diagnostics": diagnostics})
         if not proof.ok:
@@ -72,7 +75,7 @@ def command(
         click.echo("\n".join(render(proof)))
         if not proof.ok:
             raise RuntimeError("the artifacts differ from each other; nothing was written")
-        click.echo("\n".join(_said(net, folder, files, weights is not None)))
+        click.echo("\n".join(_said(net, folder, files, weights is not None, beside)))
 
 
 def _refuse_run(folder: Path, name: str) -> None:
@@ -89,7 +92,9 @@ def _result(net: Net, folder: Path, files: dict[str, bytes]) -> dict[str, Any]:
     return {"name": net.name, "artifacts": {name: str(folder / name) for name in files}}
 
 
-def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> list[str]:
+def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool, beside: Path | None) -> list[str]:
+    from .alphabets import said
+
     lines = [""] + [f"{folder / name}  {show.size(len(content))}" for name, content in files.items()]
     if not trained:
         cure = "netc train, or build with --weights" if net.trains else "build with --weights"
@@ -98,4 +103,6 @@ def _said(net: Net, folder: Path, files: dict[str, bytes], trained: bool) -> lis
         if waiting:
             untrained += f", and {', '.join(waiting)} wait for data"
         lines += ["", *textwrap.wrap(f"{untrained}: {cure}", 80)]
+    elif alphabet := said(net, beside):
+        lines += ["", *textwrap.wrap(alphabet, 80)]
     return lines

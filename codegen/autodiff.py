@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from ..dsl.ir import Backward, Builder, Equation, Program, Tensor, Value
 from ..dsl.ops import broadcast_like, reshape, total
-from ..dsl.section import Use
+from ..dsl.section import Section, Use, around
 from ..dsl.types import Shape
 from .loops import back_through
 
@@ -23,6 +23,7 @@ def backward(
     for equation in reversed(program.equations):
         if not found.any(equation.results) or not any(a in reached for a in equation.args):
             continue
+        found.leave(equation.section.within if equation.section else None)
         builder.section, builder.origin, builder.undoes = equation.section, equation.origin, equation
         given = [found.total(result) for result in equation.results]
         for result, gradient in zip(equation.results, given, strict=True):
@@ -39,14 +40,16 @@ def backward(
 class _Found:
     """The gradients that were found so far, as sums of contributions.
 
-    What one use of a block contributes is summed within it, so that each use does the same; what several contribute
-    to a value other than those `at_once` is summed, outside of all, where the gradient is asked for.
+    What one use of a block contributes is summed within it, so that each use does the same, and at its end with what
+    uses in it do; what several contribute to a value other than those `at_once` is summed, outside of all, where the
+    gradient is asked for.
     """
 
     def __init__(self, builder: Builder, totals: dict[Value, Tensor], at_once: set[Value]):
         self.builder, self.totals, self.at_once = builder, totals, at_once
-        self._others: dict[Value, list[Tensor]] = {}
+        self._others: dict[Value, list[tuple[Use | None, Tensor]]] = {}
         self._uses: dict[Value, Use | None] = {}
+        self._use: Use | None = None
 
     def any(self, values: Iterable[Value]) -> bool:
         """Whether one of the values has a gradient."""
@@ -54,21 +57,44 @@ class _Found:
 
     def add(self, value: Value, contribution: Tensor) -> None:
         """Add to the gradient of a value."""
-        use = self.builder.section.within if self.builder.section else None
-        if value in self.totals and self._uses.get(value) is not use and value not in self.at_once:
-            self._others.setdefault(value, []).append(self.totals.pop(value))
+        use, before = self._use, self._uses.get(value)
+        if value in self.totals and before is not use and value not in self.at_once:
+            self._others.setdefault(value, []).append((before, self.totals.pop(value)))
         self._uses[value] = use
         self.totals[value] = contribution + self.totals[value] if value in self.totals else contribution
 
     def total(self, value: Value) -> Tensor | None:
         """The gradient of a value, where it has one."""
-        others = self._others.pop(value, [])
+        others = [other for _, other in reversed(self._others.pop(value, []))]
         if others:
-            section, self.builder.section = self.builder.section, None
-            for other in reversed(others):
-                self.totals[value] = self.totals[value] + other
-            self.builder.section = section
+            self._sum(value, others, self._use)
         return self.totals.get(value)
+
+    def leave(self, use: Use | None) -> None:
+        """Go on to a use, or to what lies in none, and sum what was contributed within each use that ends here."""
+        ended = [each for each in around(self._use) if each not in around(use)]
+        for value, others in self._others.items() if ended else ():
+            while others and (common := _common(self._uses[value], others[-1][0])) in ended:
+                self._uses[value], together = common, [others.pop()[1]]
+                while others and _common(common, others[-1][0]) is common:
+                    together.append(others.pop()[1])
+                self._sum(value, together, common)
+        self._use = use
+
+    def _sum(self, value: Value, others: list[Tensor], use: Use | None) -> None:
+        """Add what was contributed elsewhere, in a use or outside of all."""
+        for part in (*others, self.totals[value]):
+            part.value.gradient_of = part.value.gradient_of or value
+        section, self.builder.section = self.builder.section, use and Section("", path=use.path, within=use)
+        for other in others:
+            self.totals[value] = self.totals[value] + other
+        self.builder.section = section
+
+
+def _common(use: Use | None, other: Use | None) -> Use | None:
+    """The innermost use that both lie in."""
+    others = around(other)
+    return next((each for each in around(use) if each in others), None)
 
 
 def _reached(program: Program, wanted: Collection[Value]) -> set[Value]:

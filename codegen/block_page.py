@@ -13,7 +13,7 @@ from .blocks import Split, Way, deepest, replaced, splits, ways
 from .body import Body, Names, assignments
 from .calls import CALL, DRAWS, HELPERS, P, a_dict, a_tuple, is_dict, kept, own_arrays
 from .forms import Parameter, arguments, bare, form, generalised, numbers, parameters, serves, unlike
-from .modes import computes, either
+from .modes import by_batches, computes, either
 from .spelling import WIDTH, Part, returning, wrap
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class BlockPage:
         gives = _values(body, back)
         of = f"the gradient{'s' if len(gives) > 1 else ''} of what it takes, and those" if gives else "the gradients"
         head.append(f'    """Return {of} of the weights by name."""')
-        flat = f"    {', '.join(texts)}{',' if len(texts) == 1 else ''} = saved"
+        flat = f"    {', '.join(texts)} = saved" if len(texts) > 1 else f"    ({texts[0]},) = saved" if texts else ""
         taken_out = [flat] if len(flat) <= WIDTH else wrap("(", texts, ") = saved", 4)
         head += taken_out if texts else []
         parts = [*gives, *([self._arrays(body, "d", back.grads, "grads")] if back.grads else [EMPTY])]
@@ -271,7 +271,8 @@ def _calls(
 
 
 def _served_by(call: Equation, on: Way, split: Split, section: Section) -> Equation:
-    """The call for a use in prediction, from that in training."""
-    attrs = {**call.attrs, "mode": "train=False" if call.attrs["told"] else "", "picked": len(on.gives)}
+    """The call for a use without a way back, as in prediction, from that in training."""
+    mode = "train=False" if call.attrs["told"] and not by_batches(on) else ""
+    attrs = {**call.attrs, "mode": mode, "picked": len(on.gives)}
     args = (P, *on.takes, *((DRAWS,) if on.draws else ()))
     return Equation(CALL, args, attrs, tuple(on.gives), section, split.on[-1].origin[:1])

@@ -156,7 +156,8 @@ class _Copier:
         self.equations.append(replace(equation, args=args, results=results, section=section, attrs=attrs))
 
     def take(self, value: Value, hint: str) -> None:
-        """Let a value of the program around be taken under a name."""
+        """Let a value of the program around be taken under a name, which is the block's own where it is given."""
+        _, hint = value.given.get(self.split.use, (0, hint))
         self.known[value] = Value(value.type, hint)
         self.takes.append(value)
 
@@ -213,6 +214,8 @@ class _Copier:
 
 def _way_on(split: Split) -> Way:
     copier = _Copier(split)
+    for value in _given(split):
+        copier.bring(value, "")
     for equation in split.on:
         for arg in equation.args:
             copier.bring(arg, f"x{len(copier.takes) + 1 if copier.takes else ''}")
@@ -231,6 +234,12 @@ def _way_on(split: Split) -> Way:
     for value in kept:
         copier.known[value].hint = copier.known[value].hint or "part"
     return copier.way(gives, kept, left, {})
+
+
+def _given(split: Split) -> list[Value]:
+    """The values that a use is given and reads, in the order of its parameters."""
+    read = dict.fromkeys(a for e in split.on for a in e.args if split.use in a.given and a not in split.made)
+    return sorted(read, key=lambda value: value.given[split.use])
 
 
 def _left(split: Split) -> dict[str, Value]:
@@ -293,6 +302,8 @@ def _way_back(split: Split, on: Way) -> Way:
         if old.gradient_of and old.gradient_of in named:
             new.hint = f"d{named[old.gradient_of]}"
     gives, grads = _given_back(split)
+    places = {value: place for place, value in enumerate(on.takes)}
+    gives.sort(key=lambda value: places.get(value.gradient_of, len(places)) if value.gradient_of else len(places))
     for value in gives:
         # What other uses add to is not yet the gradient.
         copier.known[value].hint = copier.known[value].hint or "dx"
@@ -312,16 +323,16 @@ def _given_back(split: Split) -> tuple[list[Value], dict[str, Value]]:
     names: dict[Value, list[str]] = {}
     for name, value in split.program.results.items():
         names.setdefault(value, []).append(name)
-    gives: list[Value] = []
+    start, gives = f"d{split.name}_", list[Value]()
     grads: dict[str, Value] = {}
     for value in [v for e in split.back for v in e.results if v in split.outside]:
-        own = [name.removeprefix(f"d{split.name}_") for name in names.get(value, ())]
-        if value in split.read_elsewhere or own == names.get(value, []):
+        own = [name.removeprefix(start) for name in names.get(value, ()) if name.startswith(start)]
+        if value in split.read_elsewhere or len(own) < len(names.get(value, ())):
             gives.append(value)
         else:
-            grads[own[0]] = value
-    order = {value: i for i, value in enumerate(names)}
-    return gives, dict(sorted(grads.items(), key=lambda found: order[found[1]]))
+            grads |= dict.fromkeys(own, value)
+    order = {name: i for i, name in enumerate(split.program.results)}
+    return gives, dict(sorted(grads.items(), key=lambda found: order[start + found[0]]))
 
 
 def replaced(program: Program, calls: Iterable[tuple[Split, Equation, Equation | None]]) -> Program:

@@ -274,7 +274,7 @@ class Body:
 
     def _heading(self, key: tuple[bool, Section | None], group: list[Statement]) -> list[str]:
         back, section = key
-        if section is None:
+        if section is None or not section.label:
             return []
         if back:
             return [f"{self.indent}# back through {'the ' if section.title == 'loss' else ''}{_fit(section.label)}"]

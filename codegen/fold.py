@@ -51,7 +51,8 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
         value, tail = value[: picked.start()], f"{picked.group()}{tail}"
     start = _open(value)
     if _operators(value) <= 1 and start is not None and len(f"{pad}{head}{value[: start + 1]}") <= WIDTH:
-        return [f"{pad}{head}{value[: start + 1]}", *_inside(pad, value[start + 1 : -1]), f"{pad}{value[-1]}{tail}"]
+        inside = _inside(pad, value[start + 1 : -1], alone=_is_dict(value[start:]))
+        return [f"{pad}{head}{value[: start + 1]}", *inside, f"{pad}{value[-1]}{tail}"]
     chained = _chained(value) if _operators(value) <= 1 else None
     if chained and len(f"{pad}{head}{value[: chained[0] + 1]}") <= WIDTH:
         start, end = chained
@@ -97,15 +98,20 @@ def _parted(value: str, pad: str) -> list[str]:
     return lines
 
 
-def _inside(pad: str, text: str) -> list[str]:
-    """What stands between brackets: on one line where it fits, else an item a line."""
+def _inside(pad: str, text: str, alone: bool = False) -> list[str]:
+    """What stands between brackets: on one line where it fits, else, or where each is `alone`, an item a line."""
     flat = f"{pad}    {text}"
-    if len(flat) <= WIDTH:
-        return [flat]
     items = _split(text, ", ")
+    if len(flat) <= WIDTH and not (alone and len(items) > 1):
+        return [flat]
     if len(items) == 1 and _operators(text) and not text.endswith(","):
         return [f"{pad}    {part}" for part in _terms(text)]
     return [line for item in items for line in _value(f"{pad}    ", "", item, ",")]
+
+
+def _is_dict(value: str) -> bool:
+    """Whether a value in brackets is a dict, of which the formatter gives each entry its line."""
+    return value[0] == "{" and " for " not in value
 
 
 def _open(value: str) -> int | None:

@@ -44,6 +44,14 @@ def _either(equation: Equation) -> Equation:
     return replace(equation, op=op) if op else equation
 
 
+def by_batches(on: Way) -> bool:
+    """Whether a way normalises by the batch, as training does also where nothing goes back."""
+    return any(
+        e.op.name in IN_PREDICTION or (e.op is CALL and e.attrs["told"] and not e.attrs["mode"])
+        for e in on.program.equations
+    )
+
+
 def computes(on: Way, resting: Way) -> bool:
     """Whether a way of training computes what another of prediction does, but for what `train` tells."""
     numbers: dict[Key, int] = {}

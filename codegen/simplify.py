@@ -32,6 +32,7 @@ class Simplifier(Builder):
         outs = handles(self.emit(equation.op, *(self.known[a] for a in equation.args), **equation.attrs))
         for old, new in zip(equation.results, outs, strict=True):
             new.value.hint = new.value.hint or old.hint
+            new.value.given |= old.given
             self.known[old] = new
 
     def emit(self, op: Op, *args: Operand, **attrs: Any) -> Any:
@@ -44,7 +45,7 @@ class Simplifier(Builder):
         if op.body is not None and (self.expand or op.numpy is None):
             return op.body(*tensors, **attrs)
         key = _key(op, tensors, attrs)
-        if key in self.seen:
+        if key in self.seen and not self._of_another(self.seen[key]):
             return self.seen[key]
         start = len(self.equations)
         result = super().emit(op, *tensors, **attrs)
@@ -53,6 +54,12 @@ class Simplifier(Builder):
         if key is not None:
             self.seen[key] = result
         return result
+
+    def _of_another(self, found: Any) -> bool:
+        """Whether what was found lies in another use of a block: each computes its own, so that all do the same."""
+        equation = self.producers[handles(found)[0].value]
+        uses = {section.within if section else None for section in (equation.section, self.section)}
+        return len(uses) > 1 and bool(equation.args)
 
     def producer(self, x: Tensor) -> Equation | None:
         """The equation that assigns x."""

@@ -272,7 +272,8 @@ def returning(parts: list[Part]) -> list[str]:
         i = max(range(len(parts)), key=lambda i: len(texts[i]) - len(named[i]))
         texts[i] = named[i]
     before = [line for part, text in zip(parts, texts, strict=True) if text != part.text for line in part.lines]
-    return [*before, last]
+    fits = len(last) <= WIDTH or len(texts) == 1
+    return [*before, *([last] if fits else wrap("return (", texts, ")", 4))]
 
 
 def _row(indent: str, name: str, sign: str, row: list[tuple[str, str]]) -> str:

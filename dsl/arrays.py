@@ -8,6 +8,7 @@ from typing import Any
 
 from .constraints import asked_for
 from .context import Context, Law, Learn
+from .derived_steps import factors
 from .diagnostics import Report
 from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
@@ -19,7 +20,7 @@ from .ops.steps import counted, lengths_along
 from .padding import lengths_beside, turned
 from .resolve import Spec
 from .running import Running
-from .section import Section
+from .section import Section, around
 from .settings import Labels, Settings
 from .source import Place
 from .syntax import Link
@@ -29,6 +30,8 @@ from .words import Fresh, Init, Scheduled, WordError
 
 # The weights of a model fit into one file of ONNX, which is a protocol buffer of less than 2 GiB.
 LARGEST_MODEL = 2**31 - 2**24
+# The place of what uses of blocks take without being given it: behind all else.
+BESIDE = 10**6
 
 
 @dataclass
@@ -299,27 +302,50 @@ class Arrays(Context):
     def mask(self, x: Tensor, axis: int = 1) -> Tensor | None:
         """Which steps along an axis of x count, as it broadcasts over it and those before; None where all count."""
         lengths = self.lengths(x, axis)
-        if lengths is None:
-            return None
+        return None if lengths is None else self._within_uses(self._counted(lengths, x, axis), "counted")
+
+    def _counted(self, lengths: Tensor, x: Tensor, axis: int) -> Tensor:
         key = (*lengths.shape, x.shape[axis])
         if key not in self._masks:
             self._masks[key] = counted(lengths, x).named("counted")
         return self._masks[key]
 
+    def foresee(self, x: Tensor) -> None:
+        """Make the masks of what a block is given outside of it, so that all uses are given them and do the same."""
+        for axis in range(1, len(x.shape)):
+            field = counting(self.spec.fields.values(), x.shape[axis])
+            if field and self.whole.values[field.name] is not None:
+                self.builder.section = None
+                lengths = self._told(x, axis, field)
+                if lengths is not None:
+                    self._counted(lengths, x, axis)
+
+    def _within_uses(self, value: Tensor, name: str) -> Tensor:
+        """A value of the net that uses of blocks may take beside what they are given."""
+        for use in around(self.frame.level.within):
+            value.value.given.setdefault(use, (BESIDE, name))
+        return value
+
     def lengths(self, x: Tensor, axis: int = 1) -> Tensor | None:
         """How many steps along an axis of x count, (N,), or (N, S) where each S has its own; None where all do."""
         field = counting(self.spec.fields.values(), x.shape[axis]) if len(x.shape) > axis else None
-        told = self.whole.values[field.name] if field else None
-        if field is None or told is None:
+        if field is None or self.whole.values[field.name] is None:
             return None
         self.whole.used.add(field.name)
-        key = (field.name, *x.shape[: axis + 1])
-        if key not in self._lengths:
-            found, before = lengths_beside(x, axis, field, told), turned(x, axis, self.spec.fields.values())
-            if found is None or before:
-                raise self._of_others(before or field, x)
+        found, before = self._told(x, axis, field), turned(x, axis, self.spec.fields.values())
+        if found is None or before:
+            raise self._of_others(before or field, x)
+        return self._within_uses(found, "lengths")
+
+    def _told(self, x: Tensor, axis: int, field: Field) -> Tensor | None:
+        """What a field tells of an axis of x; None where it is that of other values."""
+        key, told = (field.name, *x.shape[: axis + 1]), self.whole.values[field.name]
+        if key not in self._lengths and told is not None:
+            found = lengths_beside(x, axis, field, told)
+            if found is None:
+                return None
             self._lengths[key] = lengths_along(found, x.shape[axis])
-        return self._lengths[key]
+        return self._lengths.get(key)
 
     def _of_others(self, field: Field, x: Tensor) -> WordError:
         """The fault of a value whose steps are counted for what it does not have."""
@@ -334,7 +360,7 @@ class Arrays(Context):
 
     def padded(self, x: Tensor) -> bool:
         """Whether some of the rows or steps of x are padding."""
-        names = {name for dim in x.shape for name in str(dim).split("*")}
+        names = {name for dim in x.shape for name in factors(str(dim))}
         return any(counting(self.spec.fields.values(), name) for name in names)
 
     def carried(self, name: str, x: Tensor, units: int, first: float = 0.0) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .constants import NotConstantError
@@ -71,6 +71,17 @@ def links(body: Body) -> Iterator[tuple[Link, bool]]:
     for chain in chains(body):
         for index, link in enumerate(chain.links):
             yield link, index == 0 and not link.arguments
+
+
+def reached(body: Body, defined: Mapping[str, Sequence[Node]]) -> set[str]:
+    """Every name and word that a body mentions, and those that what is defined by them mentions in its turn."""
+    found: set[str] = set()
+    pending: list[Node] = list(body)
+    while pending:
+        for name in {*mentioned(pending.pop())} - found:
+            found.add(name)
+            pending += defined.get(name, ())
+    return found
 
 
 def mentioned(node: Node) -> Iterator[str]:

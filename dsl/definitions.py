@@ -15,7 +15,7 @@ from .syntax import Definition, Tree
 from .words import Kind, Option, find
 
 # What a parameter of a block takes.
-ANY = Kind("constant", "a constant")
+ANY = Kind("given", "a constant, or the name of a value")
 # Names that mean something within every block.
 RESERVED = {"in": "the input of the block", "name": "an option of every use of a block"}
 
@@ -65,13 +65,14 @@ def _add(tree: Tree, scope: Scope, found: Definitions, imports: tuple[Place, ...
 
 
 def _options(block: Definition, scope: Scope) -> dict[str, Option]:
-    """The parameters of a block, which take constants."""
+    """The parameters of a block, which take constants and values."""
     options: dict[str, Option] = {}
     for parameter in block.parameters:
         name, place, default = parameter.name, parameter.place, None
         if name in RESERVED:
             scope.report.error("duplicate-name", f"{name} is {RESERVED[name]}", place, "choose another name")
             continue
+        Names(scope.report).check(name, place)
         if name in options:
             message = f"{name} is already a parameter of {block.name}"
             scope.report.error("duplicate-name", message, place, "choose another name")

@@ -52,14 +52,15 @@ class Frame:
     """One run of a body; that of `repeat` lies in another, `outer`, whose names it sees.
 
     `values` maps a name to its tensor, or to None where it is at fault; `places` are those of the names that the body
-    declares; `named` is the place of the name that the last chain gave; `shown` are the constants whose values headings
-    show; `subject` is the block or part as prose.
+    declares, and those of the parameters that are values, which are `given`; `named` is the place of the name that the
+    last chain gave; `shown` are the constants whose values headings show; `subject` is the block or part as prose.
     """
 
     scope: Scope
     level: Level
     values: dict[str, Tensor | None] = field(default_factory=lambda: {})
     places: Mapping[str, Place] = field(default_factory=lambda: {})
+    given: Mapping[str, Place] = field(default_factory=lambda: {})
     outer: Frame | None = None
     current: Tensor | None = None
     started: bool = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from .section import Section
+from .section import Section, Use
 from .source import Place
 from .types import Domain, Shape, Type, broadcast, count, point
 
@@ -25,7 +25,7 @@ class Value:
     """What an equation assigns: `hint` is the name that a reader would expect, `gradient_of` whose gradient it is.
 
     `channels` says that its features stand on the first axis behind the batch, as those of images do, or, where it is
-    false, on the last one; None leaves that to the shape.
+    false, on the last one; None leaves that to the shape. `given` is its place and name in uses of blocks.
     """
 
     type: Type
@@ -34,6 +34,7 @@ class Value:
     channels: bool | None = None
     # The memory cells beside the states of a recurrent layer.
     cells: Value | None = None
+    given: dict[Use, tuple[int, str]] = field(default_factory=lambda: {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,7 +359,7 @@ class Builder:
         """Append an equation like the given one over other arguments, with its hints."""
         outs = handles(self.emit(equation.op, *args, **equation.attrs))
         for old, new in zip(equation.results, outs, strict=True):
-            new.value.hint = old.hint
+            new.value.hint, new.value.given = old.hint, {**new.value.given, **old.given}
         return outs
 
 

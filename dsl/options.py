@@ -236,6 +236,8 @@ def _init(use: Use) -> Init:
         word, options = find("init", "constant"), {"value": _real(use)}
         assert word is not None
         return Init(word.name, lambda w: word.function(w, **options))
+    if isinstance(expr, Name) and expr.id in scope.declared and not scope.find("init", expr.id):
+        raise use.fail()
     if isinstance(expr, Name):
         name, place, arguments = expr.id, expr.place, ()
     elif isinstance(expr, Call):
@@ -276,7 +278,7 @@ FORMS: dict[str, Callable[[Use], Any]] = {
     "pads": pads,
     "init": _init,
     "value": _value,
-    "constant": Use.constant,
+    "given": Use.given,
 }
 # Options that every schedule takes by name, unless it has one of the same name.
 OF_SCHEDULES = {

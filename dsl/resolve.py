@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from . import syntax
@@ -60,6 +61,14 @@ class Spec:
     def blocks(self) -> list[str]:
         """The names of the blocks."""
         return [name for kind, name in self.definitions if kind == "block"]
+
+    @cached_property
+    def defining(self) -> dict[str, list[syntax.Node]]:
+        """What defines each name: a part, or the definitions of its kinds."""
+        found: dict[str, list[syntax.Node]] = {name: [part] for name, part in self.parts.items()}
+        for (_, name), defined in self.definitions.items():
+            found.setdefault(name, []).append(defined.definition)
+        return found
 
     @property
     def last_name(self) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .constants import NOTHING, Constant, NotConstantError, evaluate
 from .diagnostics import Report
+from .ir import Tensor
 from .source import Place
 from .syntax import Boolean, Call, Expr, Items, Name, Number, Text, Window
 from .words import Option, Word, find, names
@@ -23,6 +24,8 @@ class Scope:
     declared: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     # The words that the spec itself defines, by kind and name.
     words: dict[tuple[str, str], Word] = field(default_factory=lambda: {})
+    # The values that the arguments of a block's use name; None where one is at fault.
+    values: Mapping[str, Tensor | None] = field(default_factory=lambda: {})
 
     def find(self, kind: str, name: str) -> Word | None:
         """The word of a kind: the spec's own, or the vocabulary's."""
@@ -59,7 +62,7 @@ class Use:
 
     def fail(self, found: str | None = None, help: str | None = None) -> NotConstantError:
         """Report that the option takes no such value; return what to raise."""
-        found = found or _found(self.expr, self.scope.constants)
+        found = found or _found(self.expr, self.scope)
         message = f"{self.option.name} of {self.subject} is {self.option.kind.description}; {found}"
         if isinstance(self.expr, Text) and self.option.kind.form in ("choice", "pads", "init", "identifier"):
             help = f"words stand without quotes: {self.option.name}={self.expr.value}"
@@ -72,11 +75,22 @@ class Use:
             raise self.fail()
         return self.scope.number(self.expr)
 
+    def given(self) -> Constant | Tensor:
+        """The value of the expression, or of the net where it names one."""
+        if not isinstance(self.expr, Name) or self.expr.id not in self.scope.values:
+            return self.constant()
+        value = self.scope.values[self.expr.id]
+        if value is None:
+            raise NotConstantError
+        return value
 
-def _found(expr: Expr, constants: Mapping[str, Constant | None]) -> str:
-    if isinstance(expr, Name) and expr.id in constants:
-        value = constants[expr.id]
+
+def _found(expr: Expr, scope: Scope) -> str:
+    if isinstance(expr, Name) and expr.id in scope.constants:
+        value = scope.constants[expr.id]
         return f"{expr.id} is {str(value).lower() if isinstance(value, bool) else repr(value)}"
+    if isinstance(expr, Name) and expr.id in scope.declared:
+        return f"{expr.id} is {scope.declared[expr.id]}"
     return f"this is {described(expr)}"
 
 

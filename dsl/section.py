@@ -21,6 +21,11 @@ class Use:
     outer: Use | None = None
 
 
+def around(use: Use | None) -> list[Use]:
+    """A use, and those that it lies in, the innermost first."""
+    return [use, *around(use.outer)] if use else []
+
+
 @dataclass(eq=False)
 class Section:
     """A layer, or another part of the net that gets a heading on the page; layers with weights are numbered.

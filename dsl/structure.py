@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from .bodies import Body, chains, decided, links, mentioned, times
-from .constants import NotConstantError
+from .bodies import Body, chains, decided, links, reached, times
+from .called import IN, Called
+from .constants import NOTHING, NotConstantError
 from .context import within
 from .declared import Names
-from .definitions import Defined
 from .frame import Frame, Level
 from .ir import Input, Tensor
 from .lower import Layers
@@ -20,40 +20,21 @@ from .net import Field
 from .ops import cast
 from .options import bind
 from .resolve import Spec, needless, renamed
-from .scope import Scope
 from .section import Section, Use
 from .source import Place
-from .syntax import Chain, Link, Output, Repeat
+from .syntax import Chain, Link, Name, Output, Repeat
 from .titles import title
 from .types import pieces
-from .universal import UNIVERSAL
-from .unknown import unknown_word
+from .unknown import unknown_argument, unknown_word
 from .words import Word
 
 # How many links all bodies may come to, and how many of them may lie in one another: what a net is built in.
 MOST_LINKS = 10_000
 DEEPEST = 20
 
-# The input of a block or part.
-IN = "in"
-
 
 class _TooMuchError(Exception):
     """Bodies that come to more than can be built; it has been reported."""
-
-
-@dataclass(frozen=True)
-class _Called:
-    """What a link uses: a block with its options, or a part, which has none."""
-
-    name: str
-    kind: str
-    body: Body
-    definition: Defined | None = None
-
-    @property
-    def subject(self) -> str:
-        return f"the {self.kind} {self.name}"
 
 
 class Lowering(Layers):
@@ -224,15 +205,15 @@ class Lowering(Layers):
 
     # Blocks and parts -------------------------------------------------------------------------------------------------
 
-    def _called(self, link: Link) -> _Called | None:
+    def _called(self, link: Link) -> Called | None:
         """The block or part that a link uses; libraries know no part."""
         part = self.spec.parts.get(link.word)
         if part and link.place.source is self.spec.place.source:
-            return _Called(part.name, "part", part.body)
+            return Called(part.name, "part", part.body)
         block = self.spec.definitions.get(("block", link.word))
-        return _Called(link.word, "block", block.definition.body, block) if block else None
+        return Called(link.word, "block", block.definition.body, block) if block else None
 
-    def _use(self, called: _Called, link: Link, x: Tensor | None, name: str | None) -> Tensor | None:
+    def _use(self, called: Called, link: Link, x: Tensor | None, name: str | None) -> Tensor | None:
         """The value of a block or part at one use."""
         self._mark(called.name)
         level = self.frame.level
@@ -250,40 +231,62 @@ class Lowering(Layers):
                 self._skip_body(called)
             return None
         frame = self._frame_of(called, link, options, x)
+        taken = {value.value for value in frame.values.values() if value is not None}
         with self.report.used(link.place):
             self._enter(frame, called.body)
         self.previous = called.name
         result = frame.current
-        if result is not None and result.value is not x.value and name:
+        if result is not None and result.value not in taken and name:
             result.value.hint = "_".join((*level.path, name))
         return result
 
-    def _bound(self, called: _Called, link: Link) -> dict[str, Any]:
-        table = called.definition.options if called.definition else {}
-        keyed = {"name": UNIVERSAL["name"]} if called.definition else {}
-        return bind(called.name, table, link.arguments, link.place, self.frame.scope, keyed)
+    def _bound(self, called: Called, link: Link) -> dict[str, Any]:
+        scope = replace(self.frame.scope, values=self._named_by(link))
+        return bind(called.name, called.options, link.arguments, link.place, scope, called.keyed)
 
-    def _frame_of(self, called: _Called, link: Link, options: dict[str, Any], x: Tensor) -> Frame:
-        outer, block = self.frame.level, called.definition
+    def _named_by(self, link: Link) -> dict[str, Tensor | None]:
+        """The values that arguments of a block name; a name that is no constant either is reported."""
+        names = [a.value for a in link.arguments if isinstance(a.value, Name) and a.key != "name"]
+        found: dict[str, Tensor | None] = {}
+        for name in [n for n in names if n.id not in self.frame.scope.constants]:
+            known = self.frame.holding(name.id) or self.frame.declares(name.id)
+            if known or name.id == IN or name.id in self.spec.places:
+                found[name.id] = self.value(name.id, name.place)
+            elif help := unknown_argument(name.id, self.frame):
+                self.report.error("unknown-name", f"nothing is named {name.id}", name.place, help)
+                found[name.id] = None
+        return found
+
+    def _frame_of(self, called: Called, link: Link, options: dict[str, Any], x: Tensor) -> Frame:
+        outer = self.frame.level
         uses, running = (*outer.uses, link.place), (*outer.running, called.name)
-        if block is None:
+        if called.definition is None:
             self._turns[called.name] += 1
             parts = tuple(dict.fromkeys((*outer.parts, called.name)))
             level = Level((called.name,), uses, running, parts, self._turns[called.name])
-            return self._isolated(self.spec.scope, level, called, x)
+            return self._isolated(called, level, {IN: x})
         name = options.pop("name")
         if name and not self.name_layer(name, next(a.value.place for a in link.arguments if a.key == "name")):
             name = None
         path = (*outer.path, name or outer.segment(called.name))
         within = Use(path, called.name, title(link, self.frame.shown), title(link, {}), outer.within)
         level = Level(path, uses, running, outer.parts, outer.turn, within)
-        scope = replace(block.scope, constants={**block.scope.constants, **options})
-        return replace(self._isolated(scope, level, called, x), shown=scope.constants)
+        given = {own: value for own, value in options.items() if isinstance(value, Tensor)}
+        for place, (own, value) in enumerate([("x", x), *given.items()]):
+            value.value.given.setdefault(within, (place, own))
+            if outer.within is None:
+                self.foresee(value)
+        frame = self._isolated(called, level, {IN: x, **given}, {o: v for o, v in options.items() if o not in given})
+        return replace(frame, shown=frame.scope.constants)
 
-    def _isolated(self, scope: Scope, level: Level, called: _Called, x: Tensor | None) -> Frame:
-        """The frame of a block or part, which sees nothing but its input."""
-        depth = self.frame.depth + 1
-        return Frame(scope, level, {IN: x}, current=x, started=True, subject=called.subject, depth=depth)
+    def _isolated(
+        self, called: Called, level: Level, values: dict[str, Tensor | None], constants: Mapping[str, Any] = NOTHING
+    ) -> Frame:
+        """The frame of a block or part, which sees nothing but its input and what else it is given."""
+        scope = called.scope(self.spec.scope, constants, values)
+        given, depth = called.places(values), self.frame.depth + 1
+        x, subject = values[IN], called.subject
+        return Frame(scope, level, values, given=given, current=x, started=True, subject=subject, depth=depth)
 
     # Bodies -----------------------------------------------------------------------------------------------------------
 
@@ -333,7 +336,7 @@ class Lowering(Layers):
         """The names that a body declares, each once and none that is known there."""
         names = Names(self.report)
         around = frame.outer.visible if frame.outer else {}
-        names.places.update(around)
+        names.places.update({**around, **frame.given})
         for chain in [s for s in sentences if isinstance(s, Chain)]:
             if chain.name is None or chain.name_place is None:
                 continue
@@ -351,7 +354,8 @@ class Lowering(Layers):
             return
         for name, place in frame.places.items():
             if name not in frame.used and name != last:
-                left = "use it in a chain of this body, or take its name away"
+                away = "it" if name in frame.given else "its name"
+                left = f"use it in a chain of this body, or take {away} away"
                 help = needless(name) if place in self.gone_on else left
                 self.report.error("unused", f"nothing uses the value {name}", place, help)
 
@@ -365,7 +369,7 @@ class Lowering(Layers):
                 named = source and (link.word in names or self.frame.holding(link.word))
                 if not named and not self._called(link):
                     self._word(link)
-            for name in {name for sentence in body for name in mentioned(sentence)}:
+            for name in reached(body, self.spec.defining):
                 holder = self.frame.holding(name) or self.frame
                 holder.used.add(name)
                 self._mark(name)
@@ -374,15 +378,14 @@ class Lowering(Layers):
         """Check the words of parts and blocks that nothing uses."""
         for part in self.spec.parts.values():
             if part.name not in self.used:
-                self._skip_body(_Called(part.name, "part", part.body))
+                self._skip_body(Called(part.name, "part", part.body))
         for (kind, name), defined in self.spec.definitions.items():
             if kind == "block" and not defined.used:
                 with self.report.used(*defined.imports):
-                    self._skip_body(_Called(name, kind, defined.definition.body, defined))
+                    self._skip_body(Called(name, kind, defined.definition.body, defined))
 
-    def _skip_body(self, called: _Called) -> None:
-        scope = called.definition.scope if called.definition else self.spec.scope
-        with self._within(self._isolated(scope, Level(), called, None)):
+    def _skip_body(self, called: Called) -> None:
+        with self._within(self._isolated(called, Level(), dict.fromkeys((IN, *called.options)))):
             self._skip([called.body])
 
     def _mark(self, name: str) -> None:

@@ -11,6 +11,7 @@ from .frame import Frame
 from .resolve import Spec
 from .source import Place
 from .syntax import Link
+from .words import WORDS
 
 # Where words stand that no chain has.
 PLACES = {
@@ -69,7 +70,8 @@ def unknown_name(name: str, place: Place, spec: Spec, frame: Frame) -> tuple[str
     """The message and the help for a name that has no value."""
     values = frame.known
     if name in frame.scope.constants:
-        return f"{name} is a constant, and no value of the net", "name an input, or a value above this line"
+        first = f"name one where {frame.subject} is used" if frame.subject.startswith("the block") else "name an input"
+        return f"{name} is a constant, and no value of the net", f"{first}, or a value above this line"
     if name in spec.parts:
         return f"{name} is a part, and no value", f"give it one as a layer: x -> {name}"
     if frame.declares(name) and name in spec.fields:
@@ -86,6 +88,14 @@ def unknown_name(name: str, place: Place, spec: Spec, frame: Frame) -> tuple[str
     known = f"there are {listed(values)}" if len(values) > 1 else f"there is {listed(values)}"
     help = did_you_mean(name, values) or (known if values else "declare an input: input x: f32[4]")
     return f"nothing is named {name}", help
+
+
+def unknown_argument(name: str, frame: Frame) -> str | None:
+    """The help for an argument of a block that names nothing; None where it has a meaning that no constant has."""
+    if name in ("True", "False") or any(word == name for _, word in WORDS):
+        return None
+    near = did_you_mean(name, [*frame.scope.constants, *frame.known])
+    return near or f"name a value above this line, or declare a constant: let {name} = 1"
 
 
 def _circular(name: str, spec: Spec) -> tuple[str, str]:

@@ -1,11 +1,10 @@
-"""Random chains: words that fit after a value, by what the words themselves say, and blocks, parts, repeat and if."""
+"""Random chains: words that fit after a value, by what the words themselves say, uses of bodies, repeat and if."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from netc.dsl.constraints import CONSTRAINTS
 from netc.dsl.context import within
@@ -15,7 +14,10 @@ from netc.dsl.types import REAL, SIMPLEX, Type, pieces
 from netc.dsl.universal import OF_BIASES, OF_MOVING, UNIVERSAL
 from netc.dsl.words import WORDS, Init, Word, WordError
 from random_scratch import Scratch
-from random_words import Definition, Own, Pen, Written, fresh
+from random_words import Own, Pen, Written, fresh
+
+if TYPE_CHECKING:
+    from random_bodies import Body
 
 # What has many options, or fits few values, is tried more often, so that nothing is rare.
 OFTEN = {"repeat_like": 9, "learned_positions": 6, "rnn": 6, "random_crop": 6}
@@ -41,23 +43,10 @@ class Value:
     def shape(self) -> tuple[int, ...]:
         return tuple(d for d in self.type.shape if isinstance(d, int))
 
-
-@dataclass(frozen=True)
-class Body:
-    """A part or a block: the shape that it takes, what it gives, and its parameters with their values.
-
-    Those in `required` have no default.
-    """
-
-    definition: Definition
-    takes: tuple[int, ...]
-    gives: Type
-    parameters: dict[str, str]
-    required: tuple[str, ...]
-
     @property
-    def block(self) -> bool:
-        return self.definition.text.startswith("def block")
+    def whole(self) -> bool:
+        """Whether it is of whole examples of a known size."""
+        return self.type.shape == ("N", *self.shape)
 
 
 @dataclass
@@ -93,10 +82,9 @@ class Chains:
         own = [o for o in self.pen.own if o.kind in ("layer", "activation")]
         if own and value.type.dtype == "f32" and self.pen.maybe(0.3):
             return self.own_link(self.pen.chance.choice(own), value)
-        if self.bodies and self.pen.maybe(0.25):
-            fitting = [body for body in self.bodies if body.takes == value.shape and value.type.dtype == "f32"]
-            if fitting:
-                return self.body_link(self.pen.chance.choice(fitting))
+        fitting = [body for body in self.bodies if body.other is None or self.given(body.other)]
+        if fitting and value.type.dtype == "f32" and value.whole and self.pen.maybe(0.25):
+            return self.body_link(self.pen.chance.choice(fitting), value)
         while True:
             found = self.word_link(self.pen.chance.choice(LINKS), value)
             if found:
@@ -125,14 +113,29 @@ class Chains:
         weighted = value.weighted or word.kind == "layer"
         return [*before, " ".join([word.name, *texts])], Value("", type, weighted, value.channels)
 
-    def body_link(self, body: Body) -> tuple[list[str], Value]:
-        """The use of a part or a block, with the values of its parameters."""
+    def body_link(self, body: Body, value: Value) -> tuple[list[str], Value]:
+        """The use of a part or a block, with the values of its parameters, behind what brings a value to its shape."""
+        before: list[str] = []
+        if value.shape != body.takes:
+            before, value = self.flat(value)
+            before = [*before, self.dense(value, body.takes[0])]
         self.pen.count("sentence", f"use of a {'block' if body.block else 'part'}")
         given = [name for name in body.parameters if name in body.required or self.pen.maybe(0.4)]
         texts = [f"{name}={body.parameters[name]}" for name in given]
+        if body.other is not None:
+            self.pen.count("sentence", "value given to a block")
+            other = self.pen.chance.choice(self.given(body.other))
+            self.unused = [name for name in self.unused if name != other]
+            texts.insert(0, self.pen.chance.choice((other, f"other={other}")))
         if body.block and not self.inside and self.pen.maybe(0.2):
             texts.append(f"name={self.fresh('use')}")
-        return [" ".join([body.definition.name, *texts])], Value("", body.gives, True)
+        return [*before, " ".join([body.definition.name, *texts])], Value("", body.gives, True)
+
+    def given(self, shape: tuple[int, ...]) -> list[str]:
+        """The named values that a block may be given: of a shape, or any list of numbers that are no probabilities."""
+        known = {name: v for name, v in self.values.items() if v.whole and v.type.domain.simplex is None}
+        known = {name: v for name, v in known.items() if v.type.dtype == "f32"}
+        return [name for name, v in known.items() if v.shape == shape or (not shape and len(v.shape) == 1)]
 
     def word_link(
         self, word: Word, value: Value, last: bool = False, name: str = "", **known: Written
@@ -344,31 +347,6 @@ class Chains:
         branches = (taken, other) if first else (other, taken)
         self.keep(name, after)
         return [f"if {condition} {{", branches[0], "} else {", branches[1], "}"]
-
-    def body(self, kind: str, shape: tuple[int, ...]) -> None:
-        """A part or a block over values of a shape."""
-        name = self.fresh(kind)
-        inner = Chains(replace(self.pen, used=Counter()), inside=True)
-        if kind == "block":
-            # Its constants are its parameters.
-            inner.pen.lets, inner.pen.stem = [], f"{name}_"
-        flat, value = inner.flat(Value("in", Type("f32", ("N", *shape)), True))
-        wide = value.shape[0]
-        words, value = inner.links(value, self.pen.chance.randint(1, 2))
-        back, value = inner.flat(value)
-        skip = self.pen.maybe(0.4) and len(shape) == 1
-        units = wide if skip else self.pen.chance.randint(1, 5)
-        words += [*back, inner.dense(value, units), *(["add skip"] if skip else [])]
-        lines = [*(["skip = in"] if skip else []), " -> ".join(["in", *flat, *words])]
-        inner.pen.count("sentence", "part" if kind == "part" else "def block")
-        self.asked |= inner.asked
-        known = dict(let.replace(" ", "").split("=") for let in inner.pen.lets) if kind == "block" else {}
-        required = tuple(name for name in known if self.pen.maybe(0.3))
-        order = [*required, *(f"{name}={value}" for name, value in known.items() if name not in required)]
-        head = f"part {name} {{" if kind == "part" else f"def block {name}({', '.join(order)}) {{"
-        text = "\n".join([head, *(f"    {line}" for line in lines), "}"])
-        gives = Type("f32", ("N", units))
-        self.bodies.append(Body(Definition(name, text, inner.pen.used), shape, gives, known, required))
 
 
 DENSE = WORDS["layer", "dense"]

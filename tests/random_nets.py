@@ -19,6 +19,7 @@ from netc.dsl.train_sentence import NORMALISATIONS
 from netc.dsl.types import PIXEL, SIMPLEX, Domain, Type
 from netc.dsl.universal import OF_MOVING
 from netc.dsl.words import WORDS
+from random_bodies import body
 from random_chains import Chains, Value
 from random_formulas import DEFINED, definition
 from random_steps import end, links, over_time, steps_of
@@ -90,7 +91,7 @@ class Writer:
     def need(self, value: Value) -> None:
         """Have windows cut so many steps as those over the steps of a value need."""
         found = map(derived, steps_of(value))
-        self.fewest = max(self.fewest, *(steps.least() for steps in found if steps))
+        self.fewest = max([self.fewest, *(steps.least() for steps in found if steps)])
 
     def given(self, name: str) -> None:
         """An input, and the first sentence that makes numbers of it."""
@@ -292,7 +293,7 @@ def random_spec(seed: object) -> RandomSpec:
             pen.own.append(own)
     for kind in ("part", "block"):
         if pen.maybe(0.2):
-            writer.chains.body(kind, (chance.randint(1, 5),))
+            body(writer.chains, kind, (chance.randint(1, 5),))
     count, noisy = chance.choice((1, 1, 2)), pen.maybe(0.15)
     for index in range(count):
         stepped = pen.maybe(0.7 if any(own.kind == "cell" for own in pen.own) else 0.2)

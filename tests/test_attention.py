@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attention_uses import USES, net_of
-from harness import assert_close, batch, module, narrow, run_onnx, weights
+from harness import Array, assert_close, batch, module, narrow, run_onnx, weights
 from netc.codegen import to_numpy, to_onnx
 from netc.dsl import Net, SpecError, load, load_text
 from netc.runtime import Fault, Session
@@ -143,11 +143,13 @@ def test_refused(use: str):
 
 SEQUENCES = Path(__file__).resolve().parent.parent / "specs" / "sequences"
 # Of each spec its parameters, and the functions into which its page is divided: embedding 65 * 128, four decoders of
-# 4 * 128^2, two norms of 256 and 2 * 128 * 512 + 640, a norm and 129 * 65; and embedding 5000 * 100, twice 4 * 100^2
-# with pools of 101 * 64 + 64, and 101 * 5.
+# 4 * 128^2, two norms of 256 and 2 * 128 * 512 + 640, a norm and 129 * 65; embedding 5000 * 100, twice 4 * 100^2
+# with pools of 101 * 64 + 64, and 101 * 5; and embeddings of 10 and 11, two encoders of 4 * 32^2, two norms and
+# 2 * 32 * 128 + 160, two decoders with another 4 * 32^2 and norm, two norms and 33 * 10.
 SPECS = {
     "shakespeare_transformer": (808_001, ("attending", "attending_grad", "decoder_grad", "feed_forward_grad")),
     "documents": (593_561, ("split_heads", "masked_softmax")),
+    "reversal": (59_754, ("encoder", "cross_decoder", "cross_decoder_grad", "cross_attending", "cross_attending_grad")),
 }
 
 
@@ -158,3 +160,40 @@ def test_spec(name: str):
     assert net.parameters == parameters
     page = to_numpy(net)
     assert all(f"\ndef {function}(" in page for function in functions)
+
+
+def test_a_block_is_told_of_once():
+    """The decoder of an encoder's value is a function of both, and gives back the gradients of both."""
+    page = to_numpy(load(SEQUENCES / "reversal.net"))
+    assert "def cross_decoder(p, name, x, memory, counted, counted2):" in page
+    assert page.count("    dplaced2, dencoded2, grads3 = cross_decoder_grad(") == 1
+    assert page.count("dencoded = dencoded2 + dencoded\n") == 1
+
+
+def test_a_decoder_learns_what_an_encoder_has_read():
+    """A small reversal.net after some steps, which then writes by itself: each digit from those that it has written."""
+    net, rng = load(SEQUENCES / "reversal.net", {"width": "16"}), np.random.default_rng(0)
+    made, longest = module(net), 3
+
+    def rows(count: int) -> list[Array]:
+        """Digits, how many of them count, what was written before each, how many, and what is to be written."""
+        lengths = rng.integers(1, longest + 1, count)
+        digits = rng.integers(0, 10, (count, longest))
+        after = np.array([[*d[:n][::-1], *[0] * (longest - n)] for d, n in zip(digits, lengths, strict=True)])
+        return [digits, lengths, np.hstack([np.full((count, 1), 10), after[:, :-1]]), lengths, after]
+
+    p = made.init(1)
+    moments = made.init_updater(p)
+    for step in range(1, 151):
+        _, grads = made.loss_and_grads(p, *rows(64))
+        made.update(p, moments, grads, step, 0.0)
+    digits, lengths, before, _, after = rows(200)
+    session = Session(to_onnx(net, p).SerializeToString())
+    written = before[:, :1]
+    for steps in range(1, longest + 1):
+        given = {"given": digits, "given_lengths": lengths, "before": written, "before_lengths": np.full(200, steps)}
+        found = session.run(**given)["after"]
+        written = np.hstack([written, found[:, -1:].argmax(axis=-1)])
+    counted = np.arange(longest) < lengths[:, None]
+    # One of ten digits is right by chance.
+    assert np.mean((written[:, 1:] == after)[counted]) > 0.8

@@ -25,6 +25,12 @@ def block residual(units) {
 }
 """
 
+JOIN = """
+def block join(other) {
+    in -> dense 4 bias=false -> tanh -> dense (1 + 3) -> add other
+}
+"""
+
 # What stands between the head and the tail, and the functions that the page has for it.
 CASES: dict[str, tuple[str, list[str]]] = {
     "alike": (
@@ -86,6 +92,48 @@ CASES: dict[str, tuple[str, list[str]]] = {
         "x -> concat p -> dense 4 -> stage 4 -> stage 5 -> unit 3\n",
         ["unit", "unit_grad", "stage", "stage_grad"],
     ),
+    "given a value": (
+        JOIN + "a = p -> dense 4\nx -> dense 4 -> join a -> join a -> join a\n",
+        ["join", "join_grad"],
+    ),
+    "given several": (
+        "def block mix(left, right, n) {\n  in -> dense n -> tanh -> add right left\n}\n"
+        "a = p -> dense 4\nb = x -> dense 4\nc = b -> tanh -> mix a right=b n=4\n"
+        "c -> mix left=b n=4 right=a -> mix a b 4\n",
+        ["mix", "mix_grad"],
+    ),
+    # The gradient of an input is asked for by nobody, so these are other functions.
+    "given inputs": (
+        "def block join(other) {\n  a = other -> dense 6\n  in -> dense 6 -> tanh -> add a\n}\n"
+        "a = p -> dense 6\nx -> dense 6 -> join x -> join a -> join x -> join a\n",
+        ["join", "join_grad", "join_2", "join_2_grad"],
+    ),
+    "given the value that goes in": (
+        JOIN + "x -> concat p -> dense 4 -> pair -> pair\ndef block pair() {\n  join in -> join in\n}\n",
+        ["join", "join_grad", "join_2", "join_2_grad", "pair", "pair_grad"],
+    ),
+    "given the same value twice": (
+        "def block mix(left, right) {\n  in -> dense 4 -> tanh -> add right left\n}\n"
+        "a = p -> dense 4\nx -> dense 4 -> mix a a -> mix a a\n",
+        ["mix", "mix_grad"],
+    ),
+    "handed on": (
+        JOIN + "def block stage(seen, held) {\n  s = dense 4 -> join seen -> join seen -> add seen\n"
+        "  s -> join held -> join s -> add s\n}\n"
+        "a = p -> dense 4\nb = x -> dense 4\nc = b -> tanh -> stage a b\nc -> stage a b -> stage a c\n",
+        ["join", "join_grad", "stage", "stage_grad"],
+    ),
+    "given a value that it normalises": (
+        "def block look(seen) {\n  a = seen -> layernorm\n  in -> layernorm -> add a -> dense 4 -> add seen\n}\n"
+        "a = p -> dense 4\nx -> dense 4 -> look a -> look a\n",
+        ["look", "look_grad"],
+    ),
+    "called as the page's own names": (
+        "def block f(p, saved, W1, np, x) {\n  in -> dense 4 -> add p saved W1 -> dropout 10% -> add np x\n}\n"
+        "a = p -> dense 4\nb = x -> dense 4\nc = a -> tanh\nd = tanh\ne = tanh\n"
+        "dense 4 -> f a b c d e -> f a b c d e\n",
+        ["f", "f_grad", "f_predict"],
+    ),
 }
 
 
@@ -128,6 +176,23 @@ def test_functions_compute_what_the_flat_page_does(name: str, bound: str, monkey
     assert loss == expected and list(grads) == list(others) == list(net.trained)
     for found, right in zip([grads, *state], [others, *left], strict=True):
         assert found.keys() == right.keys() and all(np.array_equal(found[n], right[n]) for n in found)
+
+
+def test_a_loss_that_trains_what_follows_blocks(monkeypatch: pytest.MonkeyPatch):
+    """Its way on has no way back through them, and goes by the statistics of the batch all the same."""
+    chains = CASES["batchnorm"][0] + "q = dense 3 name=end -> softmax\n"
+    losses = "loss all = mcxent(q, y)\nloss more = mcxent(q, y) trains end\nupdater adam\n"
+    net = load_text(HEAD + chains + losses)
+    made, flat = module(net), without_functions(net, monkeypatch)
+    rng = np.random.default_rng(1)
+    inputs, targets = batch(net, rng)
+    p = weights(made, net, rng, inputs)
+    assert 'stage(p_, "stage1", z1)[0]' in to_numpy(net)
+    for name in ("all_and_grads", "more_and_grads"):
+        loss, grads, state = getattr(made, name)(p, *inputs, *targets)
+        expected, others, left = getattr(flat, name)(p, *inputs, *targets)
+        assert loss == expected and all(np.array_equal(grads[n], others[n]) for n in others)
+        assert state.keys() == left.keys() and all(np.array_equal(state[n], left[n]) for n in left)
 
 
 @pytest.mark.parametrize("bound", BOUNDS)

@@ -209,6 +209,21 @@ def test_a_model_that_learned_from_a_text_writes_on(engine: str) -> None:
     assert held.run(text=[["t", "o"]])["next_label"].shape == (1, 2)
 
 
+def test_what_is_built_with_trained_weights_knows_the_alphabet(tmp_path: Path) -> None:
+    """By the model that lies beside them; weights alone have none, which is said."""
+    model = reader("numpy")
+    spec, weights = model.parent.parent / "spec.net", model.with_suffix(".npz")
+    built = netc("build", spec, "--weights", weights, "-o", tmp_path / "out").ok()
+    assert "the alphabet is that of" in built.out
+    options = ("--text", "to b", "--length", "9", "--seed", "1")
+    texts = [netc("run", path, *options).ok().out for path in (model, tmp_path / "out" / "reader.onnx")]
+    assert texts[0] == texts[1] and texts[0].startswith("to b")
+    (tmp_path / "alone.npz").write_bytes(weights.read_bytes())
+    alone = netc("build", spec, "--weights", tmp_path / "alone.npz", "-o", tmp_path / "more").ok()
+    assert "does not know its alphabet" in " ".join(alone.out.split())
+    assert "nothing says which characters" in netc("run", tmp_path / "more" / "reader.onnx", *options).err
+
+
 def test_a_text_as_json_and_as_a_file(tmp_path: Path) -> None:
     options = ("--text", "to b", "--temperature", "0.8", "--seed", "5")
     said = netc("run", reader("numpy"), *options, "--json").ok().json

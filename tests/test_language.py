@@ -26,6 +26,7 @@ def codes_of(text: str) -> set[str]:
 # What uses the definitions of a sample that is no net.
 USES = {
     "def block residual": "residual 4 slope=0.2 -> encoder -> dense 2\nloss mse\nupdater adam\n",
+    "def block join": "h = dense 3\njoin h 3 -> join other=x units=2\nloss mse\nupdater adam\n",
     "def cell leaky": "reshape [2, 2] -> leaky 3 -> last_step -> dense 2\nloss mse\nupdater adam\n",
     "# a library": "dense 4 -> mish -> bilinear 2\nloss huber\nupdater lion\n",
 }

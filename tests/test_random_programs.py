@@ -55,7 +55,18 @@ IDLE = re.compile(r"(learned_)?attention\b")
 DRAWN = 10
 SENTENCES = [
     *(f"def {kind}" for kind in (*DEFINED, "block")),
-    *("part", "use of a part", "use of a block", "repeat", "if", "output", "targets", "noise normal", "noise uniform"),
+    *(
+        "part",
+        "use of a part",
+        "use of a block",
+        "value given to a block",
+        "repeat",
+        "if",
+        "output",
+        "targets",
+        "noise normal",
+        "noise uniform",
+    ),
     *(
         "over time",
         "target over time",

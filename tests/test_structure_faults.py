@@ -67,6 +67,11 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
         "if false { dense 3 init=own(2) -> dropout rate=down(0.2) }\ndense 2",
         [],
     ),
+    "definitions that a part uses which only the other branch uses": (
+        "def init own(a) = a * normal()\ndef activation twice(x) = 2 * x\npart low { dense 3 init=own(2) -> twice }\n"
+        "part core { low }\ndef block wide() { core }\nif false { wide } else { tanh }\ndense 2",
+        [],
+    ),
     "words of branches and bodies that are not run": (
         "def block wide(n) { dens n }\npart core { rel }\nif false { wide 3 -> core -> foo } else { tanh }\n"
         "repeat 0 { bar }\ndense 2",

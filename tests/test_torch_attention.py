@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from attention_uses import USES, net_of, written
 from harness import assert_close, batch, compiled, input_gradients, module, weights
-from netc.dsl import load_text
+from netc.dsl import load, load_text
 from uses import EXACT
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-all installs it")
@@ -68,3 +69,64 @@ def test_multihead_attention(causal: bool):
         later = torch.ones(5, 5).triu(1).bool() if causal else None
         value, _ = layer(*[torch.tensor(x)] * 3, key_padding_mask=padding, attn_mask=later, need_weights=False)
     assert_close(made.predict(p, x, lengths), value.numpy(), EXACT)
+
+
+LIBRARY = Path(__file__).resolve().parent.parent / "specs" / "sequences" / "transformer.net"
+LAYER: dict[str, Any] = {"dropout": 0.0, "batch_first": True, "norm_first": True, "dtype": torch.float64}
+LAYER["activation"] = lambda x: torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def state(p: dict[str, Any], use: str, attentions: dict[str, str]) -> dict[str, Any]:
+    """The weights of a use of a block as PyTorch's layer has them; ours has no biases in attention."""
+    found: dict[str, Any] = {}
+    blocks = [*attentions.values(), "feed_forward1"]
+    for number, (theirs, own) in enumerate(zip([*attentions, ""], blocks, strict=True), 1):
+        w = {name.removeprefix(f"{use}_{own}_"): value for name, value in p.items() if name.startswith(f"{use}_{own}_")}
+        found |= {f"norm{number}.weight": w["gamma1"], f"norm{number}.bias": w["beta1"]}
+        if theirs:
+            found[f"{theirs}.in_proj_weight"] = torch.cat([w[f"W{n}2"].T for n in "qkv"])
+            found[f"{theirs}.in_proj_bias"] = torch.zeros(3 * len(w["Wo2"]), dtype=torch.float64)
+            found[f"{theirs}.out_proj.weight"] = w["Wo2"].T
+            found[f"{theirs}.out_proj.bias"] = torch.zeros(len(w["Wo2"]), dtype=torch.float64)
+        else:
+            found |= {
+                f"linear{i}.{n}": w[k] for i in (1, 2) for n, k in (("weight", f"W{i + 1}"), ("bias", f"b{i + 1}"))
+            }
+            found |= {f"linear{i}.weight": found[f"linear{i}.weight"].T for i in (1, 2)}
+    return found
+
+
+def test_blocks_of_transformers(tmp_path: Path):
+    """The library's encoder and decoder, each twice in a row, as PyTorch's layers with the same weights."""
+    (tmp_path / "transformer.net").write_text(LIBRARY.read_text("utf-8"), "utf-8")
+    (tmp_path / "small.net").write_text(
+        'net small\nimport "transformer.net"\ninput m: f32[S, 3] lengths=true\ninput x: f32[T, 3] lengths=true\n'
+        "target y: f32[T, 4]\nm -> dense 4\nrepeat 2 { encoder width=4 heads=2 hidden=6 }\nread = tanh\n"
+        "x -> dense 4\nrepeat 2 { cross_decoder read width=4 heads=2 hidden=6 }\nloss mse\nupdater sgd\n"
+    )
+    net = load(tmp_path / "small.net")
+    made, rng = module(net), np.random.default_rng(5)
+    inputs, (y,) = batch(net, rng, 4, {"T": 5, "S": 3})
+    p = weights(made, net, rng, inputs)
+    v = {name: torch.tensor(value, requires_grad=True) for name, value in p.items()}
+    m, m_lengths, x, x_lengths = map(torch.tensor, inputs)
+    m_padding, x_padding = (torch.arange(steps)[None] >= n[:, None] for steps, n in ((3, m_lengths), (5, x_lengths)))
+    later = torch.ones(5, 5, dtype=torch.bool).triu(1)
+    encoder = torch.nn.TransformerEncoderLayer(4, 2, 6, **LAYER)
+    decoder = torch.nn.TransformerDecoderLayer(4, 2, 6, **LAYER)
+    read, h = m @ v["W1"] + v["b1"], x @ v["W2"] + v["b2"]
+    for use in ("encoder1", "encoder2"):
+        weights_of = state(v, use, {"self_attn": "attending1"})
+        read = torch.func.functional_call(encoder, weights_of, (read,), {"src_key_padding_mask": m_padding})
+    read = torch.tanh(read)
+    masks = {"tgt_mask": later, "tgt_key_padding_mask": x_padding, "memory_key_padding_mask": m_padding}
+    for use in ("cross_decoder1", "cross_decoder2"):
+        weights_of = state(v, use, {"self_attn": "attending1", "multihead_attn": "cross_attending1"})
+        h = torch.func.functional_call(decoder, weights_of, (h, read), masks)
+    assert_close(made.predict(p, *inputs), h.detach().numpy(), EXACT)
+    loss = ((h - torch.tensor(y)) ** 2).mean(-1)[~x_padding].mean()
+    loss.backward()
+    mine, grads = made.loss_and_grads(p, *inputs, y)
+    assert_close(mine, loss.item(), EXACT)
+    for name, grad in grads.items():
+        assert_close(grad, v[name].grad.numpy(), EXACT, name)
