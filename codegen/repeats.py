@@ -16,11 +16,11 @@ def outermost(section: Section | None) -> Use | None:
     return use
 
 
-def repeated(net: Net) -> set[Use]:
-    """The outermost uses of blocks that are used more than once."""
+def repeated(net: Net) -> list[Use]:
+    """The outermost uses of blocks that are used more than once, in the order of the net."""
     uses = dict.fromkeys(use for layer in net.layers if (use := outermost(layer.section)))
     often = Counter(use.block for use in uses)
-    return {use for use in uses if often[use.block] > 1}
+    return [use for use in uses if often[use.block] > 1]
 
 
 def arrays(net: Net) -> dict[Use, dict[str, str]]:

@@ -281,12 +281,14 @@ def weights(made: Any, net: Net, rng: np.random.Generator, inputs: Sequence[Arra
     return {k: np.float64(np.float32(v)) for k, v in p.items()}
 
 
-def extras(made: Any, net: Net, epoch: float = 0.0, step: int = 1, count: int = N) -> dict[str, Any]:
+def extras(
+    made: Any, net: Net, epoch: float = 0.0, step: int = 1, count: int = N, steps: Mapping[str, int] = SIZES
+) -> dict[str, Any]:
     """The keyword arguments that loss_and_grads takes besides the batch."""
     found: dict[str, Any] = {}
     if hasattr(made, "draw"):
-        sizes = [SIZES[name] for name in list(inspect.signature(made.draw).parameters)[3:]]
-        found["draws"] = made.draw(int(epoch), step, count, *sizes)
+        known = [steps[name] for name in list(inspect.signature(made.draw).parameters)[3:]]
+        found["draws"] = made.draw(int(epoch), step, count, *known)
     if net.trains:
         found |= time_of(getattr(made, net.losses[0].function), step, float(epoch), fallen(made, step))
     return found | {n.lower(): getattr(made, n) for n in ("CLIP_NORM", "CLIP_VALUE", "RENORMALIZE") if hasattr(made, n)}

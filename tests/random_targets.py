@@ -73,7 +73,7 @@ def target_of(pen: Pen, steps: str = "") -> Target:
     # What looks at the features of an example takes no steps, and labels in a row are aligned with steps alone.
     fitting = [w for w in LOSSES if not (w.features and steps) and not (w.aligns and (not steps or "," in steps))]
     fitting = [w for w in fitting for _ in range(1 + 4 * w.aligns)]
-    if steps and not steps.isidentifier():
+    if steps and "," not in steps and not steps.isidentifier():
         # No target has such steps as windows leave.
         own, fitting = [], [w for w in LOSSES if w.aligns]
     word = chance.choice(own if own and pen.maybe(0.7) else fitting)

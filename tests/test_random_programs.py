@@ -131,7 +131,7 @@ def holds(name: str) -> bool:
     with patch.dict(SIZES, N=min(SIZES["N"], net.train["batch"]) if net.streams else SIZES["N"]):
         the_reference_agrees(net, page, model, step, weights)
         inferred_shapes_run(net, rng)
-    padding_changes_nothing(net, rng)
+        padding_changes_nothing(net, rng)
     compiling_again_gives_the_same_bytes(net, page, model, step, weights)
     canonical_text_is_the_same_net(net)
     return all(slope.ok or idle(net, slope.name) for slope in proof.slopes)
@@ -208,7 +208,7 @@ def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
         if own.counts and not own.shape:
             np.maximum(array, shortest(net).get(own.counts, 1), out=array)
     lengths = {f.counts: array for f, array in zip(net.inputs, inputs, strict=True) if f.counts}
-    p, given = weights_of(made, net, rng, inputs), extras(made, net)
+    p, given = weights_of(made, net, rng, inputs), extras(made, net, count=SIZES["N"], steps=enough(net))
     other = [padded(f, array, lengths) for f, array in zip(fields, [*inputs, *targets], strict=True)]
     function = getattr(made, net.losses[0].function)
     loss, grads, *_ = function(p, *inputs, *targets, **given)
