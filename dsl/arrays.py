@@ -14,10 +14,10 @@ from .disturb import disturbed
 from .frame import Frame, Level, array_name, unused_name
 from .ir import Builder, Tensor, Value
 from .net import Field, StateInfo, WeightInfo, counting
-from .ops import cast
+from .ops import cast, expand_dims, last_of
 from .ops.recurrence import carried, left
 from .ops.steps import counted, lengths_along
-from .padding import lengths_beside, turned
+from .padding import lengths_beside, of_others, turned
 from .resolve import Spec
 from .running import Running
 from .section import Section, around
@@ -334,7 +334,7 @@ class Arrays(Context):
         self.whole.used.add(field.name)
         found, before = self._told(x, axis, field), turned(x, axis, self.spec.fields.values())
         if found is None or before:
-            raise self._of_others(before or field, x)
+            raise of_others(self.word, before or field, x)
         return self._within_uses(found, "lengths")
 
     def _told(self, x: Tensor, axis: int, field: Field) -> Tensor | None:
@@ -346,17 +346,6 @@ class Arrays(Context):
                 return None
             self._lengths[key] = lengths_along(found, x.shape[axis])
         return self._lengths.get(key)
-
-    def _of_others(self, field: Field, x: Tensor) -> WordError:
-        """The fault of a value whose steps are counted for what it does not have."""
-        name, given = field.counts, show_shape(x.shape)
-        message = f"{self.word} goes over {name}, whose lengths are those of whole examples"
-        help = f"lengths=true of an input over two dimensions, such as f32[S, {name}, 8], tells those of each first one"
-        if field.shape:
-            message = f"{self.word} goes over {name} in {given}, and {field.name} tells how many there are in each"
-            message += f" {field.shape[0]}"
-            help = f"pool or take the last {name} of each {field.shape[0]} first, as time_distributed last_step does"
-        return WordError("shape-mismatch", message, help)
 
     def padded(self, x: Tensor) -> bool:
         """Whether some of the rows or steps of x are padding."""
@@ -376,9 +365,15 @@ class Arrays(Context):
 
     def leave(self, name: str, states: Tensor) -> None:
         """Let the next window of training begin with the last of these states, where they are carried on."""
-        if self.spec.carries and self.training and not self.mark:
-            own = self._made[self.frame.level.path, self.use.section.number, name].name
-            self.move({name: left(states, self.kept.now[own])})
+        if not self.spec.carries or not self.training or self.mark:
+            return
+        own = self._made[self.frame.level.path, self.use.section.number, name].name
+        if self.kept.moved(own):
+            message = f"{self.word} carries its state from window to window, and is used more than once in one"
+            raise WordError("bad-option", message, "make its part a def block, whose uses have states of their own")
+        lengths = self.lengths(states)
+        ends = states if lengths is None else expand_dims(last_of(states, lengths), axis=1)
+        self.move({name: left(ends, self.kept.now[own])})
 
     def draw(self, shape: Shape, law: Law = "uniform") -> Tensor:
         """Random numbers of a shape, named after the layer, or after its word and a number."""

@@ -8,7 +8,8 @@ from .ir import Tensor
 from .net import Field, counting
 from .ops import broadcast_like, expand_dims, logical_and, merge, reshape
 from .ops.shape import slice_axis
-from .types import BATCH, Shape, rows
+from .types import BATCH, Shape, rows, show_shape
+from .words import WordError
 
 
 def lengths_beside(x: Tensor, axis: int, field: Field, told: Tensor) -> Tensor | None:
@@ -32,6 +33,18 @@ def turned(x: Tensor, axis: int, fields: Iterable[Field]) -> Field | None:
     known = [*fields]
     found = (counting(known, dim) for dim in x.shape[1:axis])
     return next((field for field in found if field and x.shape[axis] in field.shape), None)
+
+
+def of_others(word: str, field: Field, x: Tensor) -> WordError:
+    """The fault of a value whose steps are counted for what it does not have."""
+    name, given = field.counts, show_shape(x.shape)
+    message = f"{word} goes over {name}, whose lengths are those of whole examples"
+    help = f"lengths=true of an input over two dimensions, such as f32[S, {name}, 8], tells those of each first one"
+    if field.shape:
+        message = f"{word} goes over {name} in {given}, and {field.name} tells how many there are in each"
+        message += f" {field.shape[0]}"
+        help = f"pool or take the last {name} of each {field.shape[0]} first, as time_distributed last_step does"
+    return WordError("shape-mismatch", message, help)
 
 
 def rows_that_count(x: Tensor, steps: int, keeps: Mapping[int, Tensor]) -> Tensor | None:

@@ -82,11 +82,14 @@ class Spec:
 
     @property
     def carries(self) -> bool:
-        """Whether a window of a series goes on from what the one before it left: where each follows on the other."""
-        window, batch = self.train["window"], self.train["batch"]
-        stride = (self.data or {}).get("stride")
+        """Whether a window goes on from what the one before it left: where each follows on the other, of one series.
+
+        With several losses there would be several of what it left, or one that another loss has moved on already.
+        """
+        window, data = self.train["window"], self.data or {}
+        follow = data.get("stride") in (None, window) and data.get("id") is None
         steps = all(over_time(target, window) for target in self.of("target"))
-        return bool(window and batch) and steps and stride in (None, window) and not self.solved
+        return bool(window and self.train["batch"]) and steps and follow and len(self.losses) < 2 and not self.solved
 
     @property
     def solved(self) -> bool:

@@ -35,6 +35,10 @@ class Running:
         self.moves.append(Moved(name, self.now[name].value, after.named(name).value))
         self.now[name] = after
 
+    def moved(self, name: str) -> bool:
+        """Whether a layer has moved an array already."""
+        return any(moved.name == name for moved in self.moves)
+
     def given(self, result: Value) -> None:
         """Say what the layer gives whose moves are the last ones."""
         for moved in reversed(self.moves):
