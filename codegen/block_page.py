@@ -11,7 +11,7 @@ from ..dsl.ir import Equation, Program, Value
 from ..dsl.section import Section, Use
 from .blocks import Split, Way, deepest, replaced, splits, ways
 from .body import Body, Names, assignments
-from .calls import CALL, DRAWS, HELPERS, P, a_dict, a_tuple, is_dict, kept, own_arrays
+from .calls import CALL, DRAWS, P, a_dict, a_tuple, is_dict, kept, own_arrays
 from .forms import Parameter, arguments, bare, form, generalised, numbers, parameters, serves, unlike
 from .modes import by_batches, computes, either
 from .spelling import WIDTH, Part, returning, wrap
@@ -179,8 +179,6 @@ class BlockPage:
         """Arrays that a function returns by their names; those of a call within are in a dict."""
         texts = {name: body.final(f"{start}{name}") for name in own}
         arrays = {name: text for name, text in texts.items() if not is_dict(own[name])}
-        if arrays:
-            self.page.kernels.add(*HELPERS)
         return own_arrays(called, arrays, [text for name, text in texts.items() if name not in arrays])
 
     def _text_back(self, back: Way, name: str, texts: list[str], more: Sequence[str], remarks: bool) -> str:

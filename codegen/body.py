@@ -189,11 +189,13 @@ class Body:
         return {name: place for name, place in results.items() if name not in alone}
 
     def _longest_part(self, equation: Equation) -> Equation | None:
-        """The longest part of an expression that fits on a line of its own."""
+        """The longest part of an expression that fits on a line of its own; the shortest where none does."""
         room = WIDTH - len(self.indent) - len("part100 = ")
         parts = [(len(spell(self._expression(part))), part) for part in self._parts(equation)]
         fitting = [found for found in parts if found[0] <= room]
-        return max(fitting, key=lambda found: found[0])[1] if fitting else None
+        if fitting:
+            return max(fitting, key=lambda found: found[0])[1]
+        return min(parts, key=lambda found: found[0], default=(0, None))[1]
 
     def _parts(self, equation: Equation) -> Iterable[Equation]:
         """The equations that are spelled within an expression, and could be named instead."""

@@ -8,7 +8,8 @@ import re
 from .spelling import WIDTH
 
 _ASSIGNMENT = re.compile(r"(?P<pad> *)(?P<head>[^=\"]+(?:\[\"[^\"]*\"\])? = )(?P<value>\S.*)")
-_ENTRY = re.compile(r"(?P<pad> *)(?P<head>\"[^\"]*\": )(?P<value>\S.*),")
+# An entry of a dict, or an argument of a call that is given by its name.
+_ENTRY = re.compile(r"(?P<pad> *)(?P<head>\"[^\"]*\": |\w+=)(?P<value>\S.*),")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -47,7 +48,8 @@ def _value(pad: str, head: str, value: str, tail: str) -> list[str]:
     if len(f"{pad}{head}{value}{tail}") <= WIDTH:
         return [f"{pad}{head}{value}{tail}"]
     picked = re.search(r"(?<=\))\[\d+\]$", value)
-    if picked and not _operators(value):
+    # An index is broken, and not the call before it, where its bracket still fits behind that.
+    if picked and not _operators(value) and len(f"{pad}{head}{value[: picked.start() + 1]}") > WIDTH:
         value, tail = value[: picked.start()], f"{picked.group()}{tail}"
     start = _open(value)
     if _operators(value) <= 1 and start is not None and len(f"{pad}{head}{value[: start + 1]}") <= WIDTH:

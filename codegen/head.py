@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..dsl.constraints import CONSTRAINTS
-from ..dsl.longest import shortest
+from ..dsl.longest import longest, shortest
 from ..dsl.net import Field, Net
 from ..dsl.section import Use
 from ..dsl.series import overlap
@@ -139,7 +139,27 @@ def checked(net: Net) -> list[str]:
     """The assignments of what `load` checks besides types and bounds."""
     fewest = [f"{quote(name)}: {least}" for name, least in needed(net).items()]
     windows = wrap("SHORTEST = {", fewest, "}") if fewest else []
-    return [*_named("WHOLE", whole(net)), *_named("SHARES", shares(net)), *windows]
+    return [*_named("WHOLE", whole(net)), *_named("SHARES", shares(net)), *windows, *_steps(net)]
+
+
+def _steps(net: Net) -> list[str]:
+    """The tables of how many steps there may be, and of what tells how many of them count."""
+    most = [f"{quote(name)}: {size}" for name, size in longest(net).items()]
+    counts = [f"{quote(f.name)}: {quote(f.counts)}" for f in lengths(net)]
+    inner = [f"{quote(f.name)}: ({quote(outer)}, {least})" for f, outer, least in inner_lengths(net)]
+    tables = {"LONGEST": most, "LENGTHS": counts, "INNER_LENGTHS": inner}
+    return [line for name, entries in tables.items() if entries for line in wrap(f"{name} = {{", entries, "}")]
+
+
+def lengths(net: Net) -> list[Field]:
+    """The inputs that tell how many steps count."""
+    return [field for field in net.inputs if field.counts]
+
+
+def inner_lengths(net: Net) -> list[tuple[Field, str, int]]:
+    """The lengths within steps, each with what tells how many of these count, and the least of those that do."""
+    outer, least = {f.counts: f.name for f in lengths(net)}, shortest(net)
+    return [(f, outer[f.steps], least.get(f.counts, 1)) for f in lengths(net) if f.steps]
 
 
 def needed(net: Net) -> dict[str, int]:
@@ -224,7 +244,9 @@ def _flat(value: Any) -> str:
 
 def _range(field: Field, least: Mapping[str, int]) -> str:
     """The lowest and the highest number that a field may hold, and its type; `least` are the fewest steps."""
-    low, high = (_bound(n) for n in (max(field.domain.low, least.get(field.counts, -math.inf)), field.domain.high))
+    # Lengths within steps are 0 where such a step is padding.
+    fewest = -math.inf if field.steps else least.get(field.counts, -math.inf)
+    low, high = (_bound(n) for n in (max(field.domain.low, fewest), field.domain.high))
     low = "1e-45" if field.kind == "positive" else low  # the smallest number above 0
     dtype = _DTYPES[field.type.dtype]
     sizes = [quote(d) if isinstance(d, str) else str(d) for d in field.shape]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..dsl.prune import prune
 from ..dsl.section import Use
-from .calls import HELPERS, own_arrays
+from .calls import own_arrays
 from .forms import Parameter, arguments, form, generalised, parameters
 from .functions import Functions
 from .repeats import arrays
@@ -55,7 +55,6 @@ class InitPage:
     def _text_of(self, use: Use, own: dict[str, str]) -> str:
         """The body of the function of a use, with the names of its arrays as they are within."""
         lines, entries = self._printed([*own.values()])
-        self.page.kernels.add(*HELPERS)
         text = "\n".join([*lines, *returning([own_arrays("p", {n: entries[full] for n, full in own.items()})])])
         return re.sub(rf'"{use.path[0]}_(\w+)"', r'f"{name}_\1"', text).replace(f"{use.path[0]}_", "")
 

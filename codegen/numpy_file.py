@@ -11,8 +11,10 @@ from typing import Any, cast
 
 import jinja2
 
+from ..dsl.longest import longest
 from ..dsl.net import Net
 from . import head
+from .calls import HELPERS
 from .fold import folded
 from .functions import Functions
 from .init_page import InitPage
@@ -57,6 +59,9 @@ class _Page(Functions):
             "whole": bool(head.whole(net)),
             "sized": bool(net.steps),
             "shortest": bool(head.needed(net)),
+            "longest": bool(longest(net)),
+            "lengths": bool(head.lengths(net)),
+            "inner_lengths": bool(head.inner_lengths(net)),
             "shares": bool(head.shares(net)),
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),
@@ -66,17 +71,16 @@ class _Page(Functions):
             "predict": self.returning("predict", f"Return {_outputs_text(net)} for a batch."),
         }
         page |= training.parts() if training else {}
-        page["modules"] = self._modules(page)
-        page["kernels"] = [_source(k) for k in _paired(self.kernels.chosen())]
+        code = self._code(page)
+        page["modules"] = _modules(code, trains)
+        helpers = [h for h in HELPERS if _uses(code, f"{h.__name__}(")]
+        page["kernels"] = [_source(k) for k in (*helpers, *_paired(self.kernels.chosen()))]
         return folded(_template().render(page))
 
-    def _modules(self, page: dict[str, Any]) -> list[str]:
+    def _code(self, page: dict[str, Any]) -> str:
+        """What the page has besides its docstring and the lines of the template."""
         code = [line for name, value in page.items() if name != "docstring" for line in _texts(value)]
-        code += [_source(k) for k in self.kernels.chosen().values()]
-        # What stands behind # is a comment, where the spec may say anything.
-        uses_math = re.search(r"^[^#]*\bmath\.", "\n".join(code), re.MULTILINE)
-        modules = ["hashlib", *(["math"] if uses_math else [])]
-        return sorted([*modules, *(["argparse", "os", "sys"] if page["trains"] else [])])
+        return "\n".join([*code, *(_source(k) for k in self.kernels.chosen().values())])
 
     # Functions --------------------------------------------------------------------------------------------------------
 
@@ -90,6 +94,16 @@ class _Page(Functions):
         lines += [statement.lines(body.indent) for statement in body.statements()]
         lines += [f"{body.indent}{place} = {body.final(name)}" for name, place in others.items()]
         return "\n".join(lines)
+
+
+def _modules(code: str, trains: bool) -> list[str]:
+    modules = ["hashlib", *(["math"] if _uses(code, "math.") else [])]
+    return sorted([*modules, *(["argparse", "os", "sys"] if trains else [])])
+
+
+def _uses(code: str, what: str) -> bool:
+    """Whether code has something; what stands behind # is a comment, where the spec may say anything."""
+    return bool(re.search(rf"^[^#]*\b{re.escape(what)}", code, re.MULTILINE))
 
 
 def _texts(value: Any) -> list[str]:

@@ -129,7 +129,7 @@ class TrainingPage:
         value = f"the loss {loss.name}" if self.named else "the mean loss"
         doc = f"Return {value} of a batch and its gradient for each {moved}."
         if self.net.running:
-            doc = f"Return {value} of a batch, its gradient for each {moved}, and the new state."
+            doc = f"Return {value} of a batch, its gradients by name, and the new state."
         lines, body, called = self.page.function(loss.function, program, doc, ("example", "target"), own)
         for limit in program.of("limit"):
             body.names.of[limit.value] = called[limit.name]

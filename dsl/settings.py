@@ -22,6 +22,7 @@ from .words import Clock, Hyperparameter, Kind, Listed, Option, Scheduled, WordE
 # Names that the page gives to other things.
 RESERVED = {
     *("NAME", "INPUTS", "TARGETS", "TRAINED", "LOSSES", "WHOLE", "SHARES"),
+    *("SHORTEST", "LONGEST", "LENGTHS", "INNER_LENGTHS"),
     *("EPOCHS", "BATCH", "SEED", "VALIDATION", "OVERLAP", "EARLY_STOP"),
     *("CLASS_WEIGHT", "LR_SCALES", "WEIGHT_DECAYS", "PLATEAUS"),
     *(name.upper() for name in (*NORMALISATIONS, *CONSTRAINTS)),

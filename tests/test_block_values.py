@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import assert_close, batch, extras, module, narrow, run_onnx, weights
-from netc.codegen import to_onnx
+from netc.codegen import to_numpy, to_onnx
 from netc.dsl import Net, Source, check, load_text
 from netc.dsl.diagnostics import Diagnostic
 from test_gradients import gradients_of_weights
@@ -221,3 +221,12 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
 def test_faults(name: str):
     text, expected = FAULTS[name]
     assert [where(d) for d in said(text)] == expected
+
+
+def test_a_page_has_no_function_that_nothing_calls():
+    """A block that is used once is written where it stands; the second use of one makes it a function."""
+    block = LISTS + "def block wide(m) { dense 6 -> tanh -> add m }\n"
+    alone = load_text(f"net small\n{block}x -> wide q -> dense 2\nloss mse\nupdater sgd\n")
+    again = load_text(f"net small\n{block}x -> wide q -> wide q -> dense 2\nloss mse\nupdater sgd\n")
+    assert "named(" not in to_numpy(alone)
+    assert to_numpy(again).count("def named(") == 1 and to_numpy(again).count("named(") > 1

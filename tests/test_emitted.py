@@ -140,6 +140,43 @@ def test_ruff(folder: Path, command: str):
     assert done.returncode == 0, (done.stdout + done.stderr)[:4000]
 
 
+# Two numbers of steps that a draw asks for, and long names in what reads a value twice.
+STEPS = {
+    "two_letters": "net two\ninput x: f32[S, T, 4]\ntarget y: class(3)[S, T]\ndropout 0.2 -> dense 3 -> softmax\n",
+    "two_inputs": (
+        "net two\ninput x: f32[T, 4]\ninput z: f32[U, 4]\ninput r: f32[V, 4]\ntarget y: class(3)[T]\n"
+        "b = z -> dropout 0.2\nc = r -> dropout 0.2\nx -> attention b -> attention c -> dense 3 -> softmax\n"
+    ),
+    "long_names": (
+        f"net long\ninput x: f32[S, T, 3] lengths=true\ntarget y: class(4)[S]\n{LONG}1 = time_distributed conv 4 3\n"
+        f"{LONG}2 = {LONG}1 -> time_distributed maxpool 2\n"
+        f"{LONG}3 = {LONG}2 -> time_distributed bidirectional lstm 4\n"
+        f"{LONG}4 = {LONG}3 -> time_distributed last_step\n{LONG}4 -> dense 4 -> softmax\n"
+    ),
+}
+
+
+def test_ruff_on_steps(tmp_path: Path):
+    for name, text in STEPS.items():
+        page = to_numpy(load_text(f"{text}loss mcxent\nupdater adam lr=cosine(1e-2, epochs=3)\ntrain clip_norm=1\n"))
+        assert max(map(len, page[page.index('"""', 3) :].splitlines())) <= 88, name
+        (tmp_path / f"{name}.py").write_text(page, encoding="utf-8")
+    for command in STYLE:
+        test_ruff(tmp_path, command)
+
+
+def test_ruff_where_an_index_stands_behind_a_call_that_just_fits(tmp_path: Path):
+    page = to_numpy(load(ROOT / "specs" / "sequences" / "shakespeare_transformer.net"))
+    (tmp_path / "transformer.py").write_text(page, encoding="utf-8")
+    test_ruff(tmp_path, STYLE[1])
+
+
+def test_lines_of_every_word_fit():
+    """Those of kernels too, with what they say of themselves."""
+    for page in [page for name, page in pages().items() if name.startswith("use")]:
+        assert max(map(len, page[page.index('"""', 3) :].splitlines())) <= 88
+
+
 @pytest.mark.exhaustive
 def test_ruff_on_many_long_names(tmp_path: Path):
     for seed in range(1000, 1200):

@@ -84,3 +84,61 @@ def test_usage_of_the_page(arguments: list[str], code: int, monkeypatch: pytest.
     with pytest.raises(SystemExit) as left:
         module(PLAIN).main()
     assert left.value.code == code and "plain.py" in "".join(capsys.readouterr())
+
+
+# Sentences of words, over which windows find a place from 3 words on, and of which there are places for 4.
+DOCUMENTS = load_text(
+    "net documents\ninput x: f32[S, T, 2] lengths=true\ntarget y: f32\ntime_distributed conv 3 3 -> globalavgpool\n"
+    "learned_positions 4 -> lstm 2 -> last_step -> dense 1\nloss mse\nupdater adam\ntrain epochs=1 batch=2\n"
+)
+LENGTHS = {"x_lengths": [2, 3], "x_T_lengths": [[5, 3, 0], [3, 4, 5]]}
+
+
+def said_of(tmp_path: Path, shape: tuple[int, ...] = (2, 3, 5, 2), **lengths: Any) -> str:
+    """What the page says of documents of a shape with such lengths; nothing where it takes them."""
+    np.savez(tmp_path / "data.npz", x=np.ones(shape), y=np.zeros(2), **(LENGTHS | lengths))
+    try:
+        module(DOCUMENTS).load(str(tmp_path / "data.npz"))
+    except SystemExit as left:
+        return str(left).replace(str(tmp_path / "data.npz"), "it")
+    return ""
+
+
+def test_the_page_takes_padding_of_no_length(tmp_path: Path):
+    """A sentence that is padding has no words, also where those that count need some for the windows."""
+    assert said_of(tmp_path) == ""
+    inputs, targets = module(DOCUMENTS).load(str(tmp_path / "data.npz"))
+    assert all(np.isfinite(w).all() for w in module(DOCUMENTS).train(inputs, targets).values())
+
+
+INNER = "x_T_lengths in it needs 0 in padding, 3 or more elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ({"x_lengths": [2, 4]}, "x_lengths in it has lengths above 3 steps"),
+        ({"x_lengths": [0, 3]}, "x_lengths in it has values that are not in [1, 3.4e+38]"),
+        ({"x_lengths": [2, 2**63 - 1]}, "x_lengths in it has lengths above 3 steps"),
+        ({"x_T_lengths": [[6, 3, 0], [3, 4, 5]]}, "x_T_lengths in it has lengths above 5 steps"),
+        ({"x_T_lengths": [[5, 0, 0], [3, 4, 5]]}, INNER),
+        ({"x_T_lengths": [[5, 3, 3], [3, 4, 5]]}, INNER),
+        ({"x_T_lengths": [[5, 2, 0], [3, 4, 5]]}, INNER),
+    ],
+)
+def test_lengths_that_the_page_refuses(lengths: Any, told: str, tmp_path: Path):
+    assert said_of(tmp_path, **lengths) == told
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((2, 3, 2, 2), "it has examples of 2 steps, which need 3"),
+        ((2, 3, 0, 2), "it needs numbers x of shape (2, 3, 1, 2)"),
+        ((2, 0, 5, 2), "it needs numbers x of shape (2, 1, 5, 2)"),
+        ((2, 5, 5, 2), "it has examples of 5 steps, more than 4"),
+    ],
+)
+def test_numbers_of_steps_that_the_page_refuses(shape: tuple[int, ...], told: str, tmp_path: Path):
+    inner = np.full(shape[:2], 3)
+    assert said_of(tmp_path, shape, x_lengths=[max(1, shape[1])] * 2, x_T_lengths=inner) == told

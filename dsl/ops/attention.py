@@ -150,7 +150,7 @@ causal = define(
 
 
 def sine_positions_kernel(x):
-    """Return the place of each step of x as sines and cosines of waves that lengthen along the features."""
+    """Return the place of each step of x as sines and cosines of lengthening waves."""
     steps, features = x.shape[-2:]
     wave = np.arange(features) // 2
     angles = np.arange(steps)[:, None] / 10000 ** (2 * wave / features)
@@ -184,7 +184,7 @@ sine_positions = define(
 
 
 def rotated_kernel(x, way=1):
-    """Return x with each pair of features, one of either half, turned by an angle that grows with the step."""
+    """Return x with pairs of features, one of either half, turned with the steps."""
     steps, half = x.shape[-2], x.shape[-1] // 2
     angles = np.arange(steps)[:, None] / 10000 ** (np.arange(half) / half)
     cos, sin = np.cos(angles).astype(x.dtype), (way * np.sin(angles)).astype(x.dtype)

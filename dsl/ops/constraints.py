@@ -27,7 +27,7 @@ def _norms_onnx(g: Any, eq: Equation, w: str) -> str:
 
 
 def norms(w):
-    """Return the norm of each column of a matrix, or of each filter of a convolution."""
+    """Return the norm of each column of a matrix, or filter of a convolution."""
     axes = tuple(range(1, w.ndim)) if w.ndim > 2 else 0
     return np.sqrt(np.square(w).sum(axis=axes, keepdims=True))
 

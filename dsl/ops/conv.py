@@ -45,7 +45,7 @@ def columns(x, size, stride, dilation):
 
 
 def fold(parts, shape, size, stride, dilation):
-    """Return zeros of a shape (N, C, ...) with the parts added where a window sees them."""
+    """Return a shape (N, C, ...) with the parts added where a window sees them."""
     x = np.zeros(shape, parts.dtype)
     seen = columns(x, size, stride, dilation)
     parts = parts.reshape(seen.shape)
@@ -61,7 +61,7 @@ def blocks(seen):
 
 
 def conv_kernel(x, w, stride=1, dilation=1, pad=0, groups=1):
-    """Return what filters w (out, C / groups, ...) find at each place of x (N, C, ...)."""
+    """Return what filters w (out, C / groups, ...) find in x (N, C, ...)."""
     seen = columns(with_margins(x, pad), w.shape[2:], stride, dilation)
     places = seen.shape[w.ndim :]
     filters = w.reshape(groups, len(w) // groups, -1)

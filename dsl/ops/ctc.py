@@ -63,7 +63,7 @@ with_blanks = define(
 
 
 def may_skip_kernel(y):
-    """Return where on the way with blanks the one before may be left out: at a label that differs from the last."""
+    """Return where the blank before may be left out: at labels unlike the last."""
     free = np.zeros((len(y), 2 * y.shape[1] + 1), bool)
     free[:, 3::2] = y[:, 1:] != y[:, :-1]
     return free
@@ -91,7 +91,7 @@ may_skip = define(
 
 
 def at_end_kernel(y):
-    """Return where the way with blanks may end: at the last label, or at the blank behind it."""
+    """Return where the way with blanks may end: at the last label or blank."""
     ends = 2 * (y > 0).sum(axis=1, keepdims=True)
     places = np.arange(2 * y.shape[1] + 1)
     return (places == ends) | (places == ends - 1)
@@ -119,7 +119,7 @@ at_end = define(
 
 
 def shifted_kernel(x, by, fill):
-    """Return each row moved by so many places, with another number where nothing comes from."""
+    """Return each row moved by so many places, and filled where nothing comes from."""
     out = np.full_like(x, fill)
     if by > 0:
         out[:, by:] = x[:, :-by]

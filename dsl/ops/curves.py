@@ -80,7 +80,7 @@ softsign = define(
 
 
 def erf_kernel(x):
-    """Return the error function of each element; NumPy has none, so math.erf is mapped."""
+    """Return the error function of each element, by math.erf: NumPy has none."""
     values = [math.erf(value) for value in x.ravel().tolist()]
     return np.array(values, x.dtype).reshape(x.shape)
 

@@ -33,7 +33,7 @@ def _norm_onnx(g: Any, gradients: tuple[str, ...]) -> str:
 
 
 def clip_by_norm_kernel(limit, *gradients):
-    """Return the gradients scaled so that their joint norm is at most the limit, if any."""
+    """Return the gradients scaled to a joint norm of at most the limit, if any."""
     if limit is None:
         return gradients
     norm = np.sqrt(sum(np.vdot(g, g) for g in gradients))
@@ -80,7 +80,7 @@ clip_by_value = define(
 
 
 def normalized_kernel(on, *gradients):
-    """Return the gradients divided by their joint norm, if asked for; zeros stay zeros."""
+    """Return the gradients divided by their joint norm, if asked; zeros stay."""
     if not on:
         return gradients
     norm = np.sqrt(sum(np.vdot(g, g) for g in gradients))

@@ -36,7 +36,7 @@ from .shape import concat, expand_dims, slice_axis, transpose
 
 
 def graves_lstm_kernel(xw, U, P, h, c):
-    """Return the states, cells and gates (i f g o) of all steps; i and f see the cell before, o the one after."""
+    """Return all states, cells and gates i f g o; i, f see the cell before, o after."""
     # sigmoid(z) is (1 + tanh(z / 2)) / 2
     gates = np.ascontiguousarray(xw.swapaxes(0, 1))  # (T, N, 4n), so that a step is one piece
     states, cells = (np.empty((*gates.shape[:2], len(U)), xw.dtype) for _ in range(2))
@@ -54,7 +54,7 @@ def graves_lstm_kernel(xw, U, P, h, c):
 
 
 def graves_lstm_grad_kernel(dh, dc, U, P, c, cells, gates):
-    """Return the gradients of graves_lstm's projected inputs, first state and cell, from those of all of them."""
+    """Return the gradients of graves_lstm's inputs, first state and cell."""
     dz = np.empty((gates.shape[1], len(gates), 4, len(U)), gates.dtype)
     dcs = np.broadcast_to(np.asarray(dc, cells.dtype), cells.shape)  # where no cell is read, dc is 0
     Ut, dh_next, dc_next = np.ascontiguousarray(U.T), 0, 0

@@ -36,7 +36,7 @@ from .shape import concat, transpose
 
 
 def gru_kernel(xw, U, c, h):
-    """Return the states, gates (r z n) and candidates' inner products of all steps, from projected inputs."""
+    """Return the states, gates (r z n) and candidates' inner products of all steps."""
     # sigmoid(z) is (1 + tanh(z / 2)) / 2, so that one tanh serves both gates
     gates = np.ascontiguousarray(xw.swapaxes(0, 1))  # (T, N, 3n), so that a step is one piece
     states, inner = (np.empty((*gates.shape[:2], len(U)), xw.dtype) for _ in range(2))
@@ -52,7 +52,7 @@ def gru_kernel(xw, U, c, h):
 
 
 def gru_grad_kernel(dh, U, first, h, gates, inner):
-    """Return the gradients of gru's projected inputs, of h @ U + c and of the first state, from those of all states."""
+    """Return the gradients of gru's inputs, of h @ U + c and of the first state."""
     dz = np.empty((gates.shape[1], len(gates), 3, len(U)), gates.dtype)
     dhu, Ut, back = np.empty_like(dz), np.ascontiguousarray(U.T), 0
     # from the last step to the first, since a step acts on those behind it

@@ -71,7 +71,7 @@ def softmax_mcxent_kernel(scores, y):
 
 
 def softmax_mcxent_grad_kernel(probs, y):
-    """Return the gradient of each example's cross-entropy for its scores: probs - onehot."""
+    """Return the gradient of each cross-entropy for its scores: probs - onehot."""
     dscores = probs.copy()
     dscores[np.arange(len(y)), y] -= 1
     return dscores

@@ -37,7 +37,7 @@ from .shape import concat, transpose
 
 
 def lstm_kernel(xw, U, h, c):
-    """Return the states, cells and gates (i f g o) of all steps, from projected inputs, first state and cell."""
+    """Return the states, cells and gates (i f g o) of all steps."""
     # sigmoid(z) is (1 + tanh(z / 2)) / 2, so that one tanh serves all gates
     half = np.repeat(np.array([0.5, 0.5, 1, 0.5], xw.dtype), len(U))
     rest, scaled = 1 - half, U * half
@@ -56,7 +56,7 @@ def lstm_kernel(xw, U, h, c):
 
 
 def lstm_grad_kernel(dh, dc, U, c, cells, gates):
-    """Return the gradients of lstm's projected inputs, first state and cell, from those of all states and cells."""
+    """Return the gradients of lstm's projected inputs, first state and cell."""
     dz = np.empty((gates.shape[1], len(gates), 4, len(U)), gates.dtype)
     dcs = np.broadcast_to(np.asarray(dc, cells.dtype), cells.shape)  # where no cell is read, dc is 0
     Ut, dh_next, dc_next = np.ascontiguousarray(U.T), 0, 0

@@ -42,7 +42,7 @@ def _along_onnx(g: Any, x: Type, name: str, vector: Type) -> str:
 
 
 def batchnorm_kernel(x, gamma, beta, mean, var, train=True, eps=1e-5, momentum=0.1):
-    """Return x normalised, by what statistics, and the running ones, which training moves."""
+    """Return x normalised, the statistics used, and the running ones, moved."""
     x = np.moveaxis(x, 1, -1)  # the channels last, so that their numbers broadcast
     axes, count = tuple(range(x.ndim - 1)), x[..., 0].size
     centre = x.mean(axis=axes) if train else mean
@@ -209,7 +209,7 @@ batchnorm_predict = define(
 
 
 def normalize_kernel(x, axes, eps):
-    """Return x with mean 0 and deviation 1 over some axes, and the deviation that it had."""
+    """Return x with mean 0 and deviation 1 over axes, and the deviation it had."""
     centred = x - x.mean(axis=axes, keepdims=True)
     deviation = np.sqrt(np.square(centred).mean(axis=axes, keepdims=True) + eps)
     return centred / deviation, deviation
@@ -249,7 +249,7 @@ normalize = define(
 
 
 def normalize_grad_kernel(dy, normal, deviation, axes):
-    """Return the gradient of normalize for x, which moves its mean and deviation too."""
+    """Return the gradient of normalize for x, whose mean and deviation move too."""
     along = (dy * normal).mean(axis=axes, keepdims=True)
     return (dy - dy.mean(axis=axes, keepdims=True) - normal * along) / deviation
 

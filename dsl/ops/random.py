@@ -35,7 +35,7 @@ draw_uniform = define(
 
 
 def orthogonal(rng, rows, columns):
-    """Return a matrix with orthonormal rows or columns, uniform among them (Mezzadri 2007)."""
+    """Return a uniform matrix of orthonormal rows or columns (Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))  # or QR's own choice of signs would favour some
     return q if rows >= columns else q.T

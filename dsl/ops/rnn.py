@@ -31,7 +31,7 @@ from .shape import transpose
 
 
 def rnn_kernel(xw, U, h):
-    """Return the states of all steps, tanh(xw + h @ U), from projected inputs and the first state."""
+    """Return the states tanh(xw + h @ U) of all steps, from projected inputs."""
     states = np.ascontiguousarray(xw.swapaxes(0, 1))  # (T, N, n), so that a step is one piece
     for z in states:
         z += h @ U
@@ -40,7 +40,7 @@ def rnn_kernel(xw, U, h):
 
 
 def rnn_grad_kernel(dh, U, h):
-    """Return the gradients of rnn's projected inputs and first state, from those of all states h."""
+    """Return the gradients of rnn's inputs and first state, from those of h."""
     dz = np.empty_like(h.swapaxes(0, 1), order="C")
     d = 0
     # from the last step to the first, since a step acts on those behind it

@@ -60,7 +60,7 @@ gather = define(
 
 
 def scatter_add_kernel(x, ids, rows):
-    """Return a table of as many rows, in each the sum of those rows of x that have its id."""
+    """Return a table of so many rows, in each the sum of the rows of x of its id."""
     table = np.zeros((rows, x.shape[-1]), x.dtype)
     np.add.at(table, ids, x)  # unlike +=, adds each where an id stands twice
     return table

@@ -47,7 +47,7 @@ confusion = define(
 
 
 def top_k_kernel(probs, y, k):
-    """Return whether each label is among the k most probable, where ties go to the first."""
+    """Return whether each label is among the k most probable; ties go to the first."""
     ranked = np.argsort(-probs, axis=1, kind="stable")
     return (ranked[:, :k] == y[:, None]).any(axis=1)
 
@@ -62,7 +62,7 @@ top_k = define(
 
 
 def roc_auc_kernel(p, true):
-    """Return how often a one ranks above a zero, ties counting half: the mean of columns."""
+    """Return how often a one ranks above a zero, ties by half: the mean of columns."""
     n, areas = len(p), []
     for scores, ones in zip(p.reshape(n, -1).T, true.reshape(n, -1).T, strict=True):
         _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
@@ -75,7 +75,7 @@ def roc_auc_kernel(p, true):
 
 
 def pr_auc_kernel(p, true):
-    """Return the precision at each one, from the most probable on: the mean of columns."""
+    """Return the precision at each one, most probable first: the mean of columns."""
     n, areas = len(p), []
     for scores, ones in zip(p.reshape(n, -1).T, true.reshape(n, -1).T, strict=True):
         order = np.argsort(-scores)

@@ -135,7 +135,7 @@ logsumexp = define(
 
 
 def huber_kernel(error, delta):
-    """Return half the square of each error, going on in a straight line beyond delta."""
+    """Return half the square of each error, in a straight line beyond delta."""
     size = np.abs(error)
     near = np.minimum(size, delta)
     return near * (size - 0.5 * near)

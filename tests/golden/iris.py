@@ -111,7 +111,7 @@ def softmax_mcxent(scores, y):
 
 
 def softmax_mcxent_grad(probs, y):
-    """Return the gradient of each example's cross-entropy for its scores: probs - onehot."""
+    """Return the gradient of each cross-entropy for its scores: probs - onehot."""
     dscores = probs.copy()
     dscores[np.arange(len(y)), y] -= 1
     return dscores
@@ -203,7 +203,7 @@ def train(inputs, targets):
 
 
 def check(inputs, targets):
-    """Compare each gradient with differences in float64; return those that are wrong."""
+    """Compare each gradient with differences in float64; return the wrong ones."""
     p = init(SEED)
     fit(p, *inputs)
     for name, w in p.items():  # in float64, and moved off the kinks that zeros sit on
