@@ -141,7 +141,7 @@ CODES: dict[str, str] = {
     ),
     "ids-mismatch": (
         "A category reaches the net as ids, which are names and not numbers: onehot or embedding makes numbers of "
-        "them, and these two words take nothing else."
+        "them, and these two words take nothing else. Lengths, which say what is padding, are neither."
     ),
     "import-cycle": "Libraries import one another in a circle, so that none could be read before the others.",
     "interrupted": "Ctrl-C stopped the command. A training run is saved where it stopped; --resume goes on from there.",

@@ -10,7 +10,7 @@ from .advice import activation_for, either, ending, instead, needed, stepping
 from .constants import NotConstantError
 from .decisions import decided
 from .ir import Builder, Tensor, Value
-from .kinds import NUMBERS
+from .kinds import NUMBERS, of_lengths
 from .loss_arrays import LossArrays
 from .net import Field, Threshold
 from .ops import broadcast_like
@@ -140,6 +140,8 @@ class Comparison:
                 value = word.function(p, y, self.over_time.lengths(p), **options)
             else:
                 seen = self.over_time.rows(p, y, target)
+                if word.own:
+                    seen = self.over_time.counting(*seen)
                 value = word.function(*seen, *([self.keeper] if word.keeps else []), **options)
                 self.over_time.need_single(word.name, self.builder.equations[start:])
             self.keeper.given(value.value)
@@ -229,8 +231,10 @@ class Comparison:
         if value is None:
             raise NotConstantError
         if value.type.dtype == "i64":
-            message = f"{name} is a category, whose values are ids and not numbers"
-            raise self._fail("ids-mismatch", message, place, "compare what onehot or embedding makes of it")
+            found = f"{name} is a category, whose values are ids and not numbers"
+            ids = found, "compare what onehot or embedding makes of it"
+            message, help = of_lengths(name, value.type.domain) or ids
+            raise self._fail("ids-mismatch", message, place, help)
         if pieces(value.shape[0]) > 1:
             message = f"{name or 'this value'} is in {pieces(value.shape[0])} pieces of each example"
             raise self._fail("shape-mismatch", message, place, "put batch_to_space into its chain")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -92,3 +93,11 @@ LAWS = ("normal", "uniform")
 NUMBERS: Mapping[str, Domain] = {
     name: kind.domain for name, kind in KINDS.items() if "target" in kind.roles and not kind.named
 }
+
+
+def of_lengths(name: str, domain: Domain) -> tuple[str, str] | None:
+    """What is said, and the help, where whole numbers in the place of a value are lengths; None of ids, which end."""
+    if math.isfinite(domain.high):
+        return None
+    message = f"{name} holds lengths, which count steps and say what is padding"
+    return message, "declare a number to compute with as an input of its own: input n: count"

@@ -12,6 +12,7 @@ from .diagnostics import listed
 from .field_sentence import LARGEST_EXAMPLE, MOST_AXES
 from .foreign import word_here
 from .ir import Tensor
+from .kinds import of_lengths
 from .options import bind
 from .resolve import Spec
 from .section import Section
@@ -169,6 +170,10 @@ class Layers(Arrays):
     def _check_ids(self, word: Word, values: list[Tensor]) -> None:
         for value in values:
             ids = value.type.dtype == "i64"
+            lengths = of_lengths(value.value.hint, value.type.domain) if ids else None
+            if lengths:
+                message, help = lengths
+                raise WordError("ids-mismatch", f"{message}; {word.name} takes none", help)
             if ids and not word.ids:
                 message = f"{word.name} needs numbers, but {value.value.hint} is a category, whose values are ids"
                 raise WordError("ids-mismatch", message, f"put onehot or embedding before {word.name}")

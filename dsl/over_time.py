@@ -10,7 +10,7 @@ from .kinds import KINDS
 from .net import Field, counting
 from .ops import broadcast_like, expand_dims, reshape
 from .ops.shape import pick, slice_axis
-from .ops.steps import chosen, counted, lengths_along, numbered
+from .ops.steps import chosen, counted, filled, lengths_along, numbered
 from .padding import lengths_beside, rows_that_count
 from .source import Place
 from .types import rows, show_shape
@@ -43,6 +43,11 @@ class OverTime:
         if name not in self.like:
             self._begin(name, p, steps)
         return self._flat(p, steps, name), self._flat(y, steps, name)
+
+    def counting(self, p: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows for a loss of the spec's own, of which those that do not count are like the first, which does."""
+        keep = None if self.drops else self.kept.get(str(p.shape[0]))
+        return (p, y) if keep is None else (filled(p, keep, 0), filled(y, keep, 0))
 
     def lengths(self, p: Tensor) -> Tensor | None:
         """How many steps of each example of a prediction count; None where all do."""

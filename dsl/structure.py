@@ -15,6 +15,7 @@ from .context import within
 from .declared import Names
 from .frame import Frame, Level
 from .ir import Input, Tensor
+from .kinds import of_lengths
 from .lower import Layers
 from .net import Field
 from .ops import cast
@@ -128,8 +129,10 @@ class Lowering(Layers):
             value = self._chain(sentence.chain, sentence.name)
             self.values[sentence.name] = value
         if value is not None and value.type.dtype == "i64":
-            message = f"the output {sentence.name} is a category, whose values are ids and not numbers"
-            self.report.error("ids-mismatch", message, sentence.place, "put onehot or embedding into its chain")
+            found = f"{sentence.name} is a category, whose values are ids and not numbers"
+            ids = found, "put onehot or embedding into its chain"
+            message, help = of_lengths(sentence.name, value.type.domain) or ids
+            self.report.error("ids-mismatch", f"the output {message}", sentence.place, help)
         if value is not None and pieces(value.shape[0]) > 1:
             message = f"the output {sentence.name} is in {pieces(value.shape[0])} pieces of each example"
             self.report.error("shape-mismatch", message, sentence.place, "put batch_to_space into its chain")

@@ -22,6 +22,7 @@ from .source import Place
 from .types import batched, show_shape
 from .user_bodies import LayerBody, UpdaterBody
 from .user_cells import CellBody
+from .vocabulary.axes import with_steps_that_count
 from .vocabulary.recurrent import need_steps
 from .words import Clock, Fresh, State, Update, Word
 
@@ -131,7 +132,7 @@ def _numbers(user: UserWord, ev: Evaluator, result: Value) -> Value:
 
 
 def _activation(user: UserWord, x: Tensor | Plain, **options: Any) -> Any:
-    value = x.number if isinstance(x, Plain) else x
+    value = x.number if isinstance(x, Plain) else x if nested() else with_steps_that_count(x)
     with user.using(x.builder, {**values_of(user.defined.definition, (value,)), **options}) as ev:
         result = user.formula(ev)
         return result if nested() else of_example(user, ev, result)
@@ -185,7 +186,7 @@ def _schedule(user: UserWord, t: Tensor, **options: Any) -> Tensor:
 
 
 def _layer(user: UserWord, x: Tensor, **options: Any) -> Tensor:
-    with user.using(x.builder, {"in": x, **options}) as ev:
+    with user.using(x.builder, {"in": with_steps_that_count(x), **options}) as ev:
         result = LayerBody(user.defined.definition, ev).run()
         if not isinstance(result, Tensor) or not batched(result.shape):
             raise user.refuse(ev, "gives the same for every example", "let what it returns depend on in")
@@ -195,7 +196,7 @@ def _layer(user: UserWord, x: Tensor, **options: Any) -> Tensor:
 def _cell(user: UserWord, x: Tensor, **options: Any) -> Tensor:
     need_steps(x, user.defined.definition.name)
     with user.using(x.builder, dict(options)) as ev:
-        return CellBody(user.defined.definition, ev, x).run()
+        return CellBody(user.defined.definition, ev, with_steps_that_count(x)).run()
 
 
 def _updater(user: UserWord, w: Tensor, g: Tensor, state: State, clock: Clock, **options: Any) -> Update:

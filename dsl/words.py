@@ -164,6 +164,11 @@ class Word:
     # The options of a word that a spec defines, which no signature tells.
     table: dict[str, Option] | None = field(default=None, hash=False)
 
+    @property
+    def own(self) -> bool:
+        """Whether a spec defines it."""
+        return self.table is not None
+
     def needs(self, target: str | None) -> Domain:
         """The domain that it needs of a prediction of a kind of target."""
         return self.class_prediction or self.prediction if target == "class" else self.prediction

@@ -318,3 +318,27 @@ def test_a_table_has_no_words_within_its_rows(tmp_path: Any):
     with pytest.raises(Fault, match="text holds several T in each step") as caught:
         read(session.metadata, [path], None, need_targets=False)
     assert "(N, S, T)" in str(caught.value.help)
+
+
+PLACES = {
+    "maxpool 2 stride=1 pad=1 -> globalavgpool": 2,
+    "maxpool 2 stride=1 pad=1 -> time_distributed last_step": 2,
+    "conv 4 3 -> time_distributed last_step": 3,
+    "conv 4 3 stride=2 pad=1 -> globalmaxpool": 1,
+}
+
+
+@pytest.mark.parametrize("chain", PLACES)
+def test_a_sentence_of_padding_has_no_places_for_windows(chain: str) -> None:
+    """However wide the margins are: what is made of it is 0."""
+    fields = "input x: f32[S, T, 4] lengths=true\ntarget y: f32[S, 2]\n"
+    net = loaded(f"net small\n{fields}time_distributed {chain} -> dense 2 name=last\nloss mse\nupdater sgd\n")
+    made, rng, least = module(net), np.random.default_rng(2), PLACES[chain]
+    (x, sentences, words), _ = batch(net, rng, 3, {"S": S, "T": 3})
+    sentences[:] = 1, 3, S
+    words[:] = np.where(np.arange(S) < sentences[:, None], rng.integers(least, 4, words.shape), 0)
+    p = weights(made, net, rng, ())
+    exact = made.predict(p, x, words)
+    assert_close(exact[words == 0], np.tile(p["b_last"], (4, 1)), EXACT)
+    single = {"x": x.astype(np.float32), "x_lengths": sentences, "x_T_lengths": words}
+    assert_close(run_onnx(to_onnx(net, p), single)["y"], exact, SINGLE)

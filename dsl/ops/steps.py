@@ -14,8 +14,9 @@ import numpy as np
 
 from ..derived_steps import derived
 from ..ir import Equation, Tensor, define
-from ..types import BINARY, Dim, Type
-from .elementwise import flat
+from ..types import BINARY, WHOLE, Dim, Type
+from .elementwise import flat, mask, where
+from .shape import expand_dims
 
 
 def _no_work(eq: Equation) -> int:
@@ -61,7 +62,7 @@ def _shorter_onnx(g: Any, eq: Equation, lengths: str) -> str:
     return g.Div(moved, g.constant(np.array(over, np.int64))) if over > 1 else moved
 
 
-# How many places a window has in so many steps; data with fewer steps than it needs are refused, so none is negative.
+# How many places a window has in so many steps; data with fewer steps than it needs are refused, but for none at all.
 shorter = define(
     "shorter",
     _shorter_type,
@@ -78,7 +79,37 @@ def lengths_along(lengths: Tensor, dim: Dim) -> Tensor:
     steps = derived(dim)
     if steps is None or steps.name == steps.base:
         return lengths
-    return shorter(lengths, plus=steps.plus, over=steps.over).named("lengths")
+    found = shorter(lengths, plus=steps.plus, over=steps.over)
+    if lengths.type.domain.low <= 0 and steps.of(0):
+        # What is padding as a whole has no steps, and so no place for a window either, whatever its margins.
+        found = mask(found, lengths > 0).within(WHOLE)
+    return found.named("lengths")
+
+
+def _first_type(x: Type, *, axis: int) -> Type:
+    return replace(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+
+
+# The first along an axis, held fixed: what stands in the place of padding, where it moves no loss.
+stand_in = define(
+    "stand_in",
+    _first_type,
+    numpy=lambda x, axis: f"x[{':, ' * axis}:1]",
+    onnx=lambda g, eq, x: g.Slice(x, g.ints((0,)), g.ints((1,)), g.ints((eq.attrs["axis"],))),
+    flops=_no_work,
+    cases=((("N,T,4",), {"axis": 1}), (("N,4",), {"axis": 0})),
+    grad=flat,
+)
+
+
+def filled(x: Tensor, keep: Tensor, axis: int) -> Tensor:
+    """The value with its first step along an axis in the place of those that do not count.
+
+    No gradient passes through these, also where a formula has no finite slope at what padding holds, such as 0.
+    """
+    for behind in range(len(keep.shape), len(x.shape)):
+        keep = expand_dims(keep, axis=behind)
+    return where(keep, x, stand_in(x, axis=axis)).within(x.type.domain)
 
 
 # What is true as 1 and what is not as 0, in the precision of another value.

@@ -9,6 +9,8 @@ from typing import Concatenate, ParamSpec
 from .. import ops
 from ..context import net
 from ..ir import Tensor
+from ..ops.steps import filled
+from ..words import WordError
 
 Options = ParamSpec("Options")
 
@@ -42,6 +44,20 @@ def without_padding(x: Tensor) -> Tensor:
             for at in range(axis + 1, len(x.shape)):
                 keep = ops.expand_dims(keep, axis=at)
             x = ops.mask(x, keep)
+    return x
+
+
+def with_steps_that_count(x: Tensor) -> Tensor:
+    """The value with a step that counts in the place of all that is padding, which a formula may have no slope at."""
+    for axis in reversed(range(1, len(x.shape))):
+        try:
+            lengths, keep = net().lengths(x, axis), net().mask(x, axis)
+        except WordError:  # its steps are counted for what it does not have
+            continue
+        if lengths is not None and keep is not None:
+            x = filled(x, keep, axis)
+            if lengths.shape == x.shape[:1] and lengths.type.domain.low <= 0:
+                x = filled(x, lengths > 0, 0)
     return x
 
 

@@ -10,7 +10,7 @@ from ..context import net, weight
 from ..ir import Tensor
 from ..types import show_shape
 from ..words import Fresh, Init, Initializer, Inner, Kind, NamedValue, Positive, Real, WordError, layer
-from .axes import placed
+from .axes import placed, with_steps_that_count
 from .fan_initializers import XAVIER
 from .initializers import ZEROS, orthogonal
 
@@ -331,5 +331,7 @@ def time_distributed(x: Tensor, inner: Inner) -> Tensor:
     """
     if len(x.shape) < 3:
         _need_time(x, "time_distributed")
+    if len(x.shape) == 3 and inner.word.own:
+        x = with_steps_that_count(x)  # the inner layer cannot tell steps, which are examples to it
     result = ops.regroup(inner(ops.merge(x).named("rows")), x)
     return placed(result, False) if len(result.shape) == 3 else result

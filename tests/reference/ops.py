@@ -194,6 +194,7 @@ OPS: dict[str, Callable[..., Any]] = {
         [[row[k - by] if 0 <= k - by < len(row) else fill for k in range(len(row))] for row in x.tolist()]
     ),
     "all_steps": lambda x: np.array([x.shape[1]] * len(x)),
+    "stand_in": lambda x, axis: np.take(x, [0], axis),
     "shorter": lambda lengths, plus, over: np.array([math.floor((n + plus) / over) for n in lengths]),
     "counted": lambda lengths, like: np.array(
         [t < n for n in lengths.ravel() for t in range(like.shape[lengths.ndim])]
