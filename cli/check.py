@@ -57,6 +57,8 @@ def layer_table(net: Net) -> list[str]:
 
 
 def _declared(field: Field) -> str:
+    if field.counts:
+        return f"{field.name} ({field.text})"
     of = f"({field.classes})" if field.classes else ""
     shape = f"[{', '.join(map(str, field.shape))}]" if field.shape not in ((), (1,)) else ""
     return f"{field.name} {field.kind}{of}{shape}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..dsl.courses import Course
 from ..dsl.derived_steps import derived
-from ..dsl.longest import longest, shortest
+from ..dsl.longest import aligned, longest, shortest
 from ..dsl.net import Field, Net
 from ..dsl.types import Dim
 from ..runtime import Trainer
@@ -186,7 +186,7 @@ def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0)
         values = shorter + values % (known[field.counts] - shorter + 1)
         values = _within(net, field, values, count, key) if field.shape else values
     if found := aligned(net):
-        values = _possible(field, values, known, found)
+        values = _possible(field, values, known, {dim for _, dim in found})
     return values.astype(_STORED[field.type.dtype])
 
 
@@ -205,12 +205,6 @@ def _within(net: Net, inner: Field, values: Array, count: int, key: object) -> A
     """Lengths of what lies within steps, of which those that are padding have none."""
     (outer,) = [f for f in net.inputs if f.counts == inner.shape[0]]
     return values * (np.arange(int(values.shape[1])) < _drawn(net, outer, count, key)[:, None])
-
-
-def aligned(net: Net) -> set[Dim]:
-    """The steps that losses of whole sequences compare, which there have to be enough of for the labels."""
-    loops = [e for loss in net.losses for e in net.programs[loss.key].equations if e.op.name == "scan"]
-    return {e.args[1].type.shape[1] for e in loops if e.attrs["loop"].name == "ctc"}
 
 
 def _possible(field: Field, values: Array, known: Mapping[Dim, int], compared: Iterable[Dim]) -> Array:

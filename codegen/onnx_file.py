@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper, shape_inference
 
+from ..dsl.derived_steps import Steps, derived
 from ..dsl.ir import Program, Value
-from ..dsl.longest import longest, shortest
+from ..dsl.longest import aligned, longest, shortest
 from ..dsl.net import Field, Net, Output
 from ..dsl.types import Type
 from .about import digest, spec_file, version
@@ -186,7 +187,15 @@ def _field(field: Field, net: Net) -> dict[str, Any]:
         **({"counts": field.counts} if field.counts else {}),
         **({"longest": bounds} if bounds else {}),
         **({"shortest": least} if least else {}),
+        **({"aligned": places} if (places := _places(field, net)) else {}),
     }
+
+
+def _places(field: Field, net: Net) -> list[dict[str, Any]]:
+    """Among how many steps each loss looks for the places of a target's labels."""
+    dims = sorted((dim for name, dim in aligned(net) if name == field.name), key=str)
+    known = (derived(dim) or Steps("", int(dim)) for dim in dims)
+    return [{"base": steps.base, "plus": steps.plus, "over": steps.over} for steps in known]
 
 
 def _model(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
 from .decisions import Thresholds
-from .derived_steps import derived
+from .derived_steps import base_of, derived
 from .ir import Builder, Equation, Program, Tensor, elements
 from .lint import lint
 from .longest import longest, shortest
@@ -22,7 +22,7 @@ from .resolve import Spec, unused
 from .section import Section
 from .source import Place, Source
 from .structure import Lowering
-from .types import BATCH, count, pieces
+from .types import BATCH, Type, count, pieces
 from .words import Fresh, WordError
 
 
@@ -64,7 +64,8 @@ class _Assembly:
         if self.report.failed:
             return None
         values = {o.name: t for o, t in outputs}
-        programs["predict"] = _asking(self.predicting.builder.program("predict", values))
+        told = {f.name for f in spec.of("input") if any(_tells(f, o.type) for o, _ in outputs)}
+        programs["predict"] = _asking(self.predicting.builder.program("predict", values), told)
         compared = self._compared([t for _, t in outputs]) if programs.get("metrics") else None
         if compared:
             programs["compared"] = compared
@@ -314,7 +315,12 @@ def _steps_apart(equation: Equation) -> int:
     return max(found[0] or found[1] or [1])
 
 
-def _asking(program: Program) -> Program:
-    """The program, pruned, that asks for nothing that it does not need."""
+def _tells(field: Field, type: Type) -> bool:
+    """Whether a field tells which steps of such a value count."""
+    return bool(field.counts) and {*field.shape, field.counts} <= {base_of(dim) for dim in type.shape}
+
+
+def _asking(program: Program, told: Collection[str] = ()) -> Program:
+    """The program, pruned, that asks for nothing but what it reads and what is `told` beside its results."""
     program = prune(program)
-    return replace(program, inputs=tuple(i for i in program.inputs if i.value in program.uses))
+    return replace(program, inputs=tuple(i for i in program.inputs if i.value in program.uses or i.name in told))

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .constants import Constant
 from .ir import Tensor
 from .scope import Scope
 from .section import Section, Use
 from .source import Place
+from .titles import Shown
 from .words import WordError
 
 
@@ -53,7 +53,8 @@ class Frame:
 
     `values` maps a name to its tensor, or to None where it is at fault; `places` are those of the names that the body
     declares, and those of the parameters that are values, which are `given`; `named` is the place of the name that the
-    last chain gave; `shown` are the constants whose values headings show; `subject` is the block or part as prose.
+    last chain gave; `shown` are the constants whose values headings show, and the values that they call as the use
+    does; `subject` is the block or part as prose.
     """
 
     scope: Scope
@@ -66,7 +67,7 @@ class Frame:
     started: bool = False
     named: Place | None = None
     used: set[str] = field(default_factory=lambda: set[str]())
-    shown: Mapping[str, Constant | None] = field(default_factory=lambda: {})
+    shown: Shown = field(default_factory=lambda: {})
     subject: str = ""
     depth: int = 0
 

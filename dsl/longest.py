@@ -1,9 +1,10 @@
-"""How many steps a net can take: at most as it has vectors for their places, and at least as its windows need."""
+"""How many steps a net can take: at most as it has vectors for places, at least as windows and labels need."""
 
 from __future__ import annotations
 
 from .derived_steps import derived
 from .net import Net
+from .types import Dim
 
 
 def longest(net: Net) -> dict[str, int]:
@@ -29,4 +30,15 @@ def shortest(net: Net, number: int = 1) -> dict[str, int]:
         if steps is not None and steps.base in net.steps and steps.name != steps.base:
             least = steps.least(number)
             found[steps.base] = max(least, found.get(steps.base, 1))
+    return found
+
+
+def aligned(net: Net) -> set[tuple[str, Dim]]:
+    """The targets whose labels have no places among steps, beside the steps among which losses look for them."""
+    found: set[tuple[str, Dim]] = set()
+    for program in [net.programs[loss.key] for loss in net.losses]:
+        names = {i.value: i.name for i in program.of("target")}
+        loops = [e for e in program.equations if e.op.name == "scan" and e.attrs["loop"].name == "ctc"]
+        for _, seen, _, free in [e.args for e in loops]:
+            found.add((names[program.producers[free].args[0]], seen.type.shape[1]))
     return found

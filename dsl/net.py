@@ -45,7 +45,9 @@ class Field:
 
     @property
     def text(self) -> str:
-        """The type as the language writes it: `f32[4]`, `class(3)`."""
+        """The type as the language writes it: `f32[4]`, `class(3)`; of lengths what they tell."""
+        if self.counts:
+            return f"the number of {' of each '.join([self.counts, *map(str, self.shape)])}"
         domain = f"({self.classes})" if self.classes else ""
         return self.kind + domain + (show_shape(self.shape) if self.shape not in ((), (1,)) else "")
 

@@ -24,7 +24,7 @@ from .resolve import Spec, needless, renamed
 from .section import Section, Use
 from .source import Place
 from .syntax import Chain, Link, Name, Output, Repeat
-from .titles import title
+from .titles import given_by, title
 from .types import pieces
 from .unknown import unknown_argument, unknown_word
 from .words import Word
@@ -226,14 +226,16 @@ class Lowering(Layers):
             self.report.error("recursion", message, link.place, "write out what it shall do, or repeat it")
             return None
         try:
-            options = self._bound(called, link)
+            names = self._named_by(link)
+            scope = replace(self.frame.scope, values=names)
+            options = bind(called.name, called.options, link.arguments, link.place, scope, called.keyed)
         except NotConstantError:
             return None
         if x is None:
             with self.report.used(link.place):
                 self._skip_body(called)
             return None
-        frame = self._frame_of(called, link, options, x)
+        frame = self._frame_of(called, link, options, x, names)
         taken = {value.value for value in frame.values.values() if value is not None}
         with self.report.used(link.place):
             self._enter(frame, called.body)
@@ -242,10 +244,6 @@ class Lowering(Layers):
         if result is not None and result.value not in taken and name:
             result.value.hint = "_".join((*level.path, name))
         return result
-
-    def _bound(self, called: Called, link: Link) -> dict[str, Any]:
-        scope = replace(self.frame.scope, values=self._named_by(link))
-        return bind(called.name, called.options, link.arguments, link.place, scope, called.keyed)
 
     def _named_by(self, link: Link) -> dict[str, Tensor | None]:
         """The values that arguments of a block name; a name that is no constant either is reported."""
@@ -260,7 +258,9 @@ class Lowering(Layers):
                 found[name.id] = None
         return found
 
-    def _frame_of(self, called: Called, link: Link, options: dict[str, Any], x: Tensor) -> Frame:
+    def _frame_of(
+        self, called: Called, link: Link, options: dict[str, Any], x: Tensor, names: Mapping[str, Tensor | None]
+    ) -> Frame:
         outer = self.frame.level
         uses, running = (*outer.uses, link.place), (*outer.running, called.name)
         if called.definition is None:
@@ -280,7 +280,7 @@ class Lowering(Layers):
             if outer.within is None:
                 self.foresee(value)
         frame = self._isolated(called, level, {IN: x, **given}, {o: v for o, v in options.items() if o not in given})
-        return replace(frame, shown=frame.scope.constants)
+        return replace(frame, shown={**frame.scope.constants, **given_by(names, given, self.frame.shown)})
 
     def _isolated(
         self, called: Called, level: Level, values: dict[str, Tensor | None], constants: Mapping[str, Any] = NOTHING

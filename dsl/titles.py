@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from .called import IN
 from .constants import Constant
+from .ir import Tensor
 from .syntax import Link, Name, Node
 
 # A longer title says `[...]` for its lists.
 LONGEST_TITLE = 40
 
 
-def title(link: Link, shown: Mapping[str, Constant | None]) -> str:
-    """The link as its spec writes it, with the values of constants for their names, and long lists left out."""
+@dataclass(frozen=True)
+class Given:
+    """A value that a use of a block gives, by its name there."""
+
+    name: str
+
+
+Shown: TypeAlias = Mapping[str, "Constant | Given | None"]
+
+
+def given_by(names: Mapping[str, Tensor | None], taken: Mapping[str, Tensor], shown: Shown) -> dict[str, Given]:
+    """What the values that a block has taken are called around it; one that is its input there has no such name."""
+    found: dict[str, Given] = {}
+    for name, value in [(n, t.value) for n, t in names.items() if t is not None and n != IN]:
+        around = shown.get(name)
+        outer = around if isinstance(around, Given) else Given(name)
+        found |= {own: outer for own, tensor in taken.items() if tensor.value is value}
+    return found
+
+
+def title(link: Link, shown: Shown) -> str:
+    """The link as its spec writes it, with values of constants, and what a block was given, for their names.
+
+    Long lists are left out.
+    """
     place = link.place
     text = place.source.text[place.start : place.end]
     for name in sorted(_names(link), key=lambda n: -n.place.start):
@@ -32,9 +59,11 @@ def _names(node: Node) -> Iterator[Name]:
         yield from _names(child)
 
 
-def _written(value: Constant) -> str:
-    """A constant as the language writes it."""
+def _written(value: Constant | Given) -> str:
+    """A constant as the language writes it, or the name of a value."""
     match value:
+        case Given():
+            return value.name
         case bool():
             return str(value).lower()
         case str():

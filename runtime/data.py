@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from .errors import Fault, did_you_mean, listed, plural
-from .fields import Array, check_counts, check_steps, conform, digest_of, expected, fits
+from .fields import Array, check_counts, conform, digest_of, expected, fits
 from .idx_file import read_idx
 from .image_folder import check_pairs
 from .metadata import DataSource, Field, Metadata
 from .npz_file import npz_shape, read_npy
 from .reader import Reader, format_of
 from .series import Series
+from .steps import check_steps
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def examples_of(metadata: Metadata, arrays: Mapping[str, Array], need_targets: b
         if f.name not in arrays:
             raise Fault("data-missing", f"{f.name} is missing")
     checked = {f.name: conform(f, np.asarray(arrays[f.name]), "arrays") for f in fields}
-    found = Examples(checked, check_counts(checked, dict.fromkeys(checked, "arrays")))
-    check_steps(fields, checked)
+    sources = dict.fromkeys(checked, "arrays")
+    found = Examples(checked, check_counts(checked, sources))
+    check_steps(fields, checked, sources)
     return found
 
 
@@ -112,14 +114,16 @@ def read(
     )
     series = Series.of(metadata, need_targets)
     if series is not None and (steps := _steps(metadata, series, sources, base or Path(), spec, need_targets)):
-        return steps.examples()
+        found = steps.examples()
+        check_steps(series.fields, found.arrays, dict.fromkeys(found.arrays, listed(steps.files)))
+        return found
     reader = Reader(metadata, need_targets, spec)
     single, by_name = _plan(metadata, sources, base or Path(), spec, need_targets)
     arrays, notes = reader.all(single, by_name)
     files = {f.name: str(by_name.get(f.name, single)) for f in reader.fields}
     check_pairs([path for path in dict.fromkeys([single, *by_name.values()]) if path is not None and path.is_dir()])
     count = check_counts(arrays, files)
-    check_steps(reader.fields, arrays)
+    check_steps(reader.fields, arrays, files)
     return Examples(arrays, count, tuple(dict.fromkeys(files.values())), tuple(notes))
 
 

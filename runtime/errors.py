@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
         "Fields whose types share a name for a number of steps, such as T, hold different numbers of them, or a length "
         "exceeds the steps that there are, or the net has learned fewer places than there are steps. Cut or pad the "
         "arrays to one length. Of sentences of words, each sentence that counts has one word or more, and padding none."
+        " For the loss ctc each example has a step for every label, and one between equal labels side by side."
     ),
     "data-delimiter": (
         "The first line of a CSV file does not say which of comma, semicolon and tab parts its columns, because more "

@@ -105,7 +105,10 @@ def check_shape(field: Field, shape: tuple[int, ...], source: str) -> None:
     if fits(field, shape):
         return
     help = None
-    if field.rule.ids and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
+    if field.steps and fits(field, tuple(n or 1 for n in shape)):
+        empty = [d for d, n in zip(field.shape, shape[1:], strict=False) if n == 0]
+        help = f"{listed(empty)} {'is' if len(empty) == 1 else 'are'} 0 here, and there is at least 1 step"
+    elif field.rule.ids and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
         help = f"a {field.kind} is given by its id, a whole number, not one-hot: use `array.argmax(axis=-1)`"
     elif math.prod(shape[1:]) == field.width and len(shape) > 0 and not field.steps:
         help = f"it holds as many numbers; `array.reshape{(-1, *field.shape)}` would make it fit"
@@ -151,7 +154,7 @@ def _check_sums(field: Field, array: Array, place: Place) -> None:
     # The first value of the axis stands for all of them.
     found = (
         Problem("data-value", place((*at, 0)), said.format(field.name, sums[at]), field.rule.help)
-        for at in _indices(bad)
+        for at in indices(bad)
     )
     problems.add(found, int(np.count_nonzero(bad)))
     problems.raise_any()
@@ -179,7 +182,7 @@ def _ids_of_labels(field: Field, array: Array, place: Place) -> Array:
     bad = ids[codes] < 0
     problems = Problems()
     problems.add(
-        (Problem("data-label", place(at), *wrong[int(codes[at])]) for at in _indices(bad)), int(np.count_nonzero(bad))
+        (Problem("data-label", place(at), *wrong[int(codes[at])]) for at in indices(bad)), int(np.count_nonzero(bad))
     )
     problems.raise_any()
     return np.ascontiguousarray(ids[codes])
@@ -237,7 +240,8 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "…")
 
 
-def _indices(mask: Bools) -> Iterable[tuple[int, ...]]:
+def indices(mask: Bools) -> Iterable[tuple[int, ...]]:
+    """The first places where a mask holds, as many as are told."""
     for flat in np.flatnonzero(mask)[:SHOWN]:
         yield tuple(int(i) for i in np.unravel_index(int(flat), mask.shape))
 
@@ -248,7 +252,7 @@ def _raise_where(
     if not mask.any():
         return
     problems = Problems()
-    found = (Problem(code, place(at), f"{field.name}: {array[at].item()!r} {what}", help) for at in _indices(mask))
+    found = (Problem(code, place(at), f"{field.name}: {array[at].item()!r} {what}", help) for at in indices(mask))
     problems.add(found, int(np.count_nonzero(mask)))
     problems.raise_any()
 
@@ -273,52 +277,3 @@ def check_counts(arrays: Mapping[str, Array], sources: Mapping[str, str]) -> int
     if count == 0:
         raise Fault("data-empty", "there is no example in it", listed(dict.fromkeys(sources.values())) or None)
     return count
-
-
-def check_steps(fields: Iterable[Field], arrays: Mapping[str, Array]) -> None:
-    """Fault where arrays of conforming shapes differ in a number of steps that has one name, or exceed it."""
-    sizes: dict[str, tuple[str, int]] = {}
-    for each in fields:
-        for name, size in zip(each.shape, arrays[each.name].shape[1:], strict=True):
-            if not isinstance(name, str):
-                continue
-            most = dict(each.longest).get(name, size)
-            if size > most:
-                message = f"{each.name} has {size} steps, and the net has places for {most}"
-                raise Fault("data-steps", message, None, "cut it, or give learned_positions more places")
-            least = dict(each.shortest).get(name, size)
-            if size < least:
-                message = f"{each.name} has {plural(size, 'step')}, and the windows of the net need {least}"
-                raise Fault("data-steps", message, None, "leave such sequences out, or pad them with zeros")
-            first, known = sizes.setdefault(name, (each.name, size))
-            if size != known:
-                message = f"{first} has {known} steps, but {each.name} has {size}, and both are called {name}"
-                raise Fault("data-steps", message, None, "cut or pad them to one length")
-    counted = {f.counts: f for f in fields if f.counts}
-    for each in counted.values():
-        longest = sizes[each.counts][1]
-        for at in _indices(arrays[each.name] > longest):
-            message = f"{_element(each, at)} is {arrays[each.name][at]}, but there are only {longest} steps"
-            raise Fault("data-steps", message, None, "a length counts the steps of its example, without padding")
-        least, inner = dict(each.shortest).get(each.counts, 1), bool(each.shape)
-        # Within steps that are padding there is nothing to count.
-        for at in _indices((arrays[each.name] < least) & (arrays[each.name] >= inner)):
-            message = f"{_element(each, at)} is {arrays[each.name][at]}, and the windows of the net need {least} steps"
-            raise Fault("data-steps", message, None, "leave such sequences out, or count some of their padding too")
-        outer = counted.get(str(each.shape[0])) if each.shape else None
-        if outer is not None:
-            _check_within(each, outer, arrays)
-
-
-def _check_within(inner: Field, outer: Field, arrays: Mapping[str, Array]) -> None:
-    """Fault where a step that counts has no steps within it, or one that is padding has some."""
-    lengths = arrays[inner.name]
-    counts = np.arange(int(lengths.shape[1])) < arrays[outer.name][:, None]
-    for at in _indices(counts != (lengths > 0)):
-        message = f"{_element(inner, at)} is {lengths[at]}, but {outer.name}[{at[0]}] is {arrays[outer.name][at[0]]}"
-        help = f"each {inner.shape[0]} that counts has at least one {inner.counts}, and the others have 0"
-        raise Fault("data-steps", message, None, help)
-
-
-def _element(field: Field, at: tuple[int, ...]) -> str:
-    return f"{field.name}[{', '.join(map(str, at))}]"

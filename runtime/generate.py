@@ -90,9 +90,11 @@ def _size(field: Field) -> int | None:
 
 
 def _check_begun(field: Field, count: int, what: str) -> None:
-    need = _size(field) or 1
+    least = dict(field.shortest).get(str(field.shape[0]), 1)
+    need = _size(field) or least
     if count < need:
         message = f"{field.name} is {field.text}, so there is nothing to begin with before {plural(need, what)}"
+        message = f"the windows of the net need {plural(need, what)}" if need == least > 1 else message
         raise Fault("data-series", f"{message}, and there {'is' if count == 1 else 'are'} {max(count, 0)}", None)
 
 

@@ -10,12 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from .errors import Fault
-from .kinds import KINDS, FieldKind
+from .kinds import KINDS, Array, FieldKind
 
 VERSION = 1
 
 T = TypeVar("T")
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many steps there are where labels find their places: (base + plus) // over, or `plus` without a base."""
+
+    base: str
+    plus: int
+    over: int
+
+    def of(self, size: Array) -> Array:
+        """The numbers where the base has these sizes, 0 where there is none."""
+        return (size + self.plus) // self.over
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class Field:
     longest: tuple[tuple[str, int], ...] = ()
     # The fewest steps in which its windows find a place, by name.
     shortest: tuple[tuple[str, int], ...] = ()
+    # Labels padded with the blank 0 that losses align with steps, and how many steps these are.
+    aligned: tuple[Places, ...] = ()
 
     @property
     def rule(self) -> FieldKind:
@@ -57,7 +72,9 @@ class Field:
 
     @property
     def text(self) -> str:
-        """The type as the language writes it: `f32[4]`, `class(3)`."""
+        """The type as the language writes it: `f32[4]`, `class(3)`; of lengths what they tell."""
+        if self.counts:
+            return f"the number of {' of each '.join([self.counts, *map(str, self.shape)])}"
         domain = f"({self.classes})" if self.rule.ids else ""
         # One number is written without its size, be it of an example or of a step.
         sizes = self.shape[:-1] if self.shape[-1:] == (1,) and len(self.shape) == len(self.steps) + 1 else self.shape
@@ -200,7 +217,13 @@ def _field(raw: Any) -> Field:
             raise ValueError(f"{entry['name']!r} has {classes} classes and {len(labels or ())} labels")
     longest, shortest = (_bounds(entry.get(key) or {}) for key in ("longest", "shortest"))
     counts, shape = _str(entry.get("counts", "")), _each(entry["shape"], _dim)
-    return Field(_str(entry["name"]), kind, shape, classes, labels, counts, longest, shortest)
+    aligned = _each(entry.get("aligned") or [], _places)
+    return Field(_str(entry["name"]), kind, shape, classes, labels, counts, longest, shortest, aligned)
+
+
+def _places(raw: Any) -> Places:
+    entry = _dict(raw)
+    return Places(_str(entry["base"]), _int(entry["plus"]), _size(entry["over"]))
 
 
 def _bounds(raw: Any) -> tuple[tuple[str, int], ...]:

@@ -10,10 +10,11 @@ import numpy as np
 
 from . import ort
 from .errors import Fault, did_you_mean, listed
-from .fields import Array, check_counts, check_steps, conform
+from .fields import Array, check_counts, conform
 from .metadata import Field, Metadata, Noise, Output
 from .noise import draw_noise
 from .ort import Device, Provider
+from .steps import check_steps
 
 DTYPES = {
     "tensor(float)": np.dtype(np.float32),
@@ -145,7 +146,7 @@ class Session:
         feeds = {name: conform(f, _array(name, arrays[name]), "the input") for name, f in self._fields.items()}
         if len({len(array) for array in feeds.values()}) > 1:
             check_counts(feeds, dict.fromkeys(feeds, "the inputs"))
-        check_steps(self._fields.values(), feeds)
+        check_steps(self._fields.values(), feeds, dict.fromkeys(feeds, "the input"))
         return feeds
 
     def _run(self, feeds: dict[str, Array]) -> dict[str, Array]:

@@ -103,6 +103,16 @@ def test_values_mean_what_they_mean_written_out(name: str):
         assert_close(grad, others[order[own]], EXACT, own)
 
 
+def test_headings_call_values_as_the_use_does():
+    """Also what a block hands on; where that is its own input, which has no name, the parameter has one."""
+    blocks = "def block look(p, m) { attention p -> add m -> add in }\ndef block twice(k) { look k k -> look k in }\n"
+    text = f"{LISTS.replace('[6]', '[T, 6]')}{blocks}h = x -> dense 6\nh -> look q x -> twice x -> globalmaxpool\n"
+    net = load_text(f"net small\n{text}dense 2\nloss mse\nupdater sgd\n")
+    titles = [layer.section.title for layer in net.layers]
+    assert titles[1:4] == ["attention q", "add x", "add in"]
+    assert titles[4:10] == ["attention x", "add x", "add in", "attention x", "add m", "add in"]
+
+
 @pytest.mark.parametrize("name", ["in, and a parameter handed on", "first states", "steps behind a prefix"])
 def test_gradients(name: str):
     assert gradients_of_weights(net_of(name, 0)) < 20

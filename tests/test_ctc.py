@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from harness import module
 from netc.cli import sampling
 from netc.codegen import to_step
+from netc.codegen.onnx_file import metadata
 from netc.dsl import load_text
+from netc.runtime import Fault, examples_of
+from netc.runtime.metadata import Metadata
 from reference.losses import ctc
 
 SPEC = """
@@ -26,7 +31,7 @@ WORDS = np.array([[1, 2], [1, 1], [2, 1], [2, 0], [0, 0], [1, 1]])
 def test_every_way_to_write_the_labels_counts() -> None:
     made = module(load_text(SPEC, "ctc.net"))
     p = {name: value.astype(float) for name, value in made.init(1).items()}
-    costs = ctc(made.predict(p, X), WORDS, LENGTHS)
+    costs = ctc(made.predict(p, X, LENGTHS), WORDS, LENGTHS)
     loss, _ = made.loss_and_grads(p, X, LENGTHS, WORDS)
     assert np.isclose(loss, np.mean(costs), rtol=1e-12)
 
@@ -47,6 +52,48 @@ def test_the_proof_has_steps_enough_for_the_labels(labels: str) -> None:
     made = module(net)
     assert np.isfinite(made.loss_and_grads(made.init(1), *drawn.arrays)[0])
     assert to_step(net).graph.node
+
+
+def read(text: str, labels: list[list[int]], lengths: list[int]) -> None:
+    """Read examples of four steps as the runtime does."""
+    net = load_text(text, "ctc.net")
+    session = Metadata.from_json(json.dumps(metadata(net, [], False)))
+    examples_of(session, {"x": X[: len(labels)], "x_lengths": np.array(lengths), "word": np.array(labels)})
+
+
+SHORT = {
+    "a label more than steps": (
+        [[1, 0], [1, 2]],
+        [4, 1],
+        r"word\[1\] has 2 labels, which need 2 steps, and example 1 has 1",
+    ),
+    "equal neighbours": ([[1, 2], [2, 2]], [2, 2], r"word\[1\] has 2 labels, which need 3 steps, and example 1 has 2"),
+    "a blank between labels": ([[1, 0], [0, 2]], [4, 4], r"word\[1, 0\] is 0, the blank, and a label follows it"),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_labels_that_cannot_be_written_are_refused_with_their_place(name: str) -> None:
+    labels, lengths, message = SHORT[name]
+    with pytest.raises(Fault, match=message) as caught:
+        read(SPEC, labels, lengths)
+    assert (caught.value.where, bool(caught.value.help)) == ("arrays", True)
+
+
+def test_windows_leave_steps_enough_for_the_labels() -> None:
+    text = SPEC.replace("dense", "maxpool 2 -> dense")
+    read(text, [[1, 2], [1, 0], [0, 0]], [4, 3, 2])
+    with pytest.raises(Fault, match="need 2 steps, and the windows of the net leave example 1 1 of 3"):
+        read(text, [[1, 2], [1, 2]], [4, 3])
+
+
+def test_labels_of_steps_whose_number_is_known() -> None:
+    text = SPEC.replace("[T, 3] lengths=true", "[4, 3]").replace("[2]", "[L]").replace("dense", "rnn 5 -> dense")
+    net = load_text(text, "ctc.net")
+    given = Metadata.from_json(json.dumps(metadata(net, [], False)))
+    examples_of(given, {"x": X[:1], "word": np.array([[1, 1, 2]])})
+    with pytest.raises(Fault, match="has 3 labels, which need 5 steps, and example 0 has 4"):
+        examples_of(given, {"x": X[:1], "word": np.array([[1, 1, 1]])})
 
 
 def test_pytorch_agrees() -> None:

@@ -113,6 +113,8 @@ def test_a_model_that_carried_its_state_sees_all() -> None:
 def test_texts_that_cannot_be_gone_on_with() -> None:
     refused(lambda: write_on(session(BIGRAMS), "abd", 3, 1, 1), "data-label", "the text:1:3", "'d'")
     refused(lambda: write_on(session(BIGRAMS), "", 3, 1, 1), "data-series", "nothing to begin with")
+    windows = session(COUNTED.replace("globalavgpool", "conv 4 3 -> globalavgpool"))
+    refused(lambda: write_on(windows, "a", 3, 1, 1), "data-series", "the windows of the net need 3 characters", "is 1")
     fixed = BIGRAMS.replace("[T]", "[4]")
     refused(lambda: write_on(session(fixed), "abc", 3, 1, 1), "data-series", "before 4 characters", "are 3")
     assert write_on(session(fixed), "abca", 3, 0, 1) == "abcabac"[:4] + write_on(session(BIGRAMS), "a", 3, 0, 1)[1:]

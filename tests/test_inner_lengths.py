@@ -286,6 +286,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no more than there are": ([[2, 5, 0], [1, 1, 1]], r"text_T_lengths\[0, 1\] is 5, but there are only 4 steps"),
     "no fewer than none": ([[2, 1, -1], [1, 1, 1]], "-1 is no number of steps"),
     "whole numbers": ([[2, 1.5, 0], [1, 1, 1]], "1.5 is no number of steps"),
+    "none of no sentence": (np.zeros((2, 0), int), r"expected \(N, S\), got \(2, 0\)"),
+    "numbers": ([["2"], ["3"]], "the number of T of each S takes numbers"),
     "of each sentence": ([2, 3], r"expected \(N, S\), got \(2,\)"),
     "of as many sentences": ([[2, 1], [1, 1]], "text has 3 steps, but text_T_lengths has 2, and both are called S"),
 }
@@ -309,6 +311,25 @@ def test_lengths_that_cannot_be(name: str):
     session = Session(to_onnx(net, module(net).init(0)).SerializeToString())
     with pytest.raises(Fault, match=message):
         session.run(text=np.zeros((2, 3, 4), int), text_lengths=[2, 3], text_T_lengths=words)
+
+
+def test_what_is_empty_is_named():
+    session = Session(to_onnx(net := load_text(TAGS), module(net).init(0)).SerializeToString())
+    with pytest.raises(Fault, match=r"got \(2, 0, 4\)") as caught:
+        session.run(text=np.zeros((2, 0, 4), int), text_lengths=[2, 3], text_T_lengths=np.ones((2, 3), int))
+    assert str(caught.value.help) == "S is 0 here, and there is at least 1 step"
+
+
+def test_padding_is_not_too_short_for_windows():
+    """A sentence that is padding has no words; that it has some is no matter of windows."""
+    text = TAGS.replace('class("a", "b", "c")[S, T]', "class(3)[S]").replace(
+        "time_distributed gru 3", "time_distributed conv 3 3 -> time_distributed last_step"
+    )
+    net = load_text(text.replace("document = seen -> globalavgpool -> last_step\noutput document\n", ""))
+    session = Session(to_onnx(net, module(net).init(0)).SerializeToString())
+    with pytest.raises(Fault, match=r"text_T_lengths\[0, 2\] is 2, but text_lengths\[0\] is 2") as caught:
+        session.run(text=np.zeros((2, 3, 4), int), text_lengths=[2, 3], text_T_lengths=[[4, 3, 2], [3, 3, 3]])
+    assert caught.value.where == "the input"
 
 
 def test_a_table_has_no_words_within_its_rows(tmp_path: Any):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import assert_close, module, small
+from harness import assert_close, batch, module, small, weights
+from netc.cli.table import columns_of
+from netc.codegen import to_onnx
 from netc.dsl import SpecError, load_text
+from netc.runtime import Session
 from reference.layers import rescaled, standardized
+from uses import SINGLE
 
 N = 5
 KEPT = {"standardize": ("mean", "deviation"), "rescale": ("lowest", "width")}
@@ -90,3 +94,33 @@ def test_losses_of_all_steps_together_are_refused_where_some_are_padding(loss: s
     assert load_text(text.format(""))
     with pytest.raises(SpecError, match=f"{loss} takes all steps of a batch together"):
         load_text(text.format(" lengths=true"))
+
+
+UNREAD = {
+    "f32[T, 3]": ("f32[T, 2]", "dense 2"),
+    "f32[S, T, 3]": ("f32[S, T, 2]", "dense 2"),
+    "f32[S, T, 2]": ("f32[S, 2]", "globalavgpool -> dense 2"),
+    "f32[T, 4]": ("class(3)[L]", "maxpool 2 -> dense 3 -> softmax"),
+}
+
+
+@pytest.mark.parametrize("given", UNREAD)
+def test_predictions_are_asked_for_the_lengths_of_their_steps(given: str):
+    """Where no node reads how many steps count, the rows of the table do, which are those that count."""
+    target, chain = UNREAD[given]
+    loss = "ctc" if "class" in target else "mse"
+    text = f"net small\ninput x: {given} lengths=true\ntarget y: {target}\n{chain}\nloss {loss}\nupdater sgd\n"
+    net = load_text(text)
+    assert net.given == net.inputs
+    made, rng = module(net), np.random.default_rng(3)
+    inputs, _ = batch(net, rng, 3, {"S": 3, "T": 4, "L": 2})
+    p = weights(made, net, rng, ())
+    named = dict(zip((f.name for f in net.inputs), inputs, strict=True))
+    session = Session(to_onnx(net, p).SerializeToString(), "cpu")
+    assert {f.name for f in session.inputs} == set(named)
+    found = session.predict(**named)
+    assert_close(found["y"].values, made.predict(p, *inputs), SINGLE)
+    columns = columns_of(session, found, {(*f.shape, f.counts): named[f.name] for f in net.inputs if f.counts})
+    (_, lengths, *inner), over = inputs, 2 if "maxpool" in chain else 1
+    counted = inner[0][np.arange(3) < lengths[:, None]] if given == "f32[S, T, 3]" else lengths // over
+    assert len(columns["example"]) == counted.sum()
