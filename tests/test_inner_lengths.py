@@ -359,7 +359,7 @@ def test_a_sentence_of_padding_has_no_places_for_windows(chain: str) -> None:
     sentences[:] = 1, 3, S
     words[:] = np.where(np.arange(S) < sentences[:, None], rng.integers(least, 4, words.shape), 0)
     p = weights(made, net, rng, ())
-    exact = made.predict(p, x, words)
+    exact = made.predict(p, x, sentences, words)
     assert_close(exact[words == 0], np.tile(p["b_last"], (4, 1)), EXACT)
     single = {"x": x.astype(np.float32), "x_lengths": sentences, "x_T_lengths": words}
     assert_close(run_onnx(to_onnx(net, p), single)["y"], exact, SINGLE)
