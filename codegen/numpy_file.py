@@ -103,7 +103,7 @@ def _modules(code: str, trains: bool) -> list[str]:
 
 def _uses(code: str, what: str) -> bool:
     """Whether code has something; what stands behind # is a comment, where the spec may say anything."""
-    return bool(re.search(rf"^[^#]*\b{re.escape(what)}", code, re.MULTILINE))
+    return bool(re.search(rf"^[^#\n]*\b{re.escape(what)}", code, re.MULTILINE))
 
 
 def _texts(value: Any) -> list[str]:
