@@ -186,7 +186,7 @@ def _drawn(net: Net, field: Field, count: int, key: object, factor: float = 1.0)
         values = shorter + values % (known[field.counts] - shorter + 1)
         values = _within(net, field, values, count, key) if field.shape else values
     if found := aligned(net):
-        values = _possible(field, values, known, {dim for _, dim in found})
+        values = _possible(field, values, known, [dim for _, dim in found])
     return values.astype(_STORED[field.type.dtype])
 
 

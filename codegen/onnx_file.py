@@ -193,8 +193,7 @@ def _field(field: Field, net: Net) -> dict[str, Any]:
 
 def _places(field: Field, net: Net) -> list[dict[str, Any]]:
     """Among how many steps each loss looks for the places of a target's labels."""
-    dims = sorted((dim for name, dim in aligned(net) if name == field.name), key=str)
-    known = (derived(dim) or Steps("", int(dim)) for dim in dims)
+    known = (derived(dim) or Steps("", int(dim)) for name, dim in aligned(net) if name == field.name)
     return [{"base": steps.base, "plus": steps.plus, "over": steps.over} for steps in known]
 
 

@@ -245,8 +245,8 @@ class _Assembly:
             field = next(field for field in net.fields if name in field.shape)
             cut = int(net.train["window"] or least) if field.steps == name else least
             if least > min(cut, most.get(name, least)):
-                why = f"learned_positions has places for {most.get(name)} of them"
-                why = f"train window={cut} cuts them" if cut < least else why
+                places = f"learned_positions has places for {most.get(name)} of them"
+                why = f"train window={cut} cuts them" if cut < least else places
                 message = f"the windows that slide over {name} need examples of {least} steps, and {why}"
                 help = "make the windows, or their strides, smaller, or give more steps"
                 self.report.error("shape-mismatch", message, field.place, help)

@@ -21,24 +21,20 @@ def longest(net: Net) -> dict[str, int]:
 
 def shortest(net: Net, number: int = 1) -> dict[str, int]:
     """The fewest steps with which every window finds so many places, by the name of a dimension that has windows."""
-    found: dict[str, int] = {}
-    if not net.steps:
-        return found
-    values = {r for program in net.programs.values() for e in program.equations for r in e.results}
-    for dim in {dim for value in values for dim in value.type.shape}:
-        steps = derived(dim)
-        if steps is not None and steps.base in net.steps and steps.name != steps.base:
-            least = steps.least(number)
-            found[steps.base] = max(least, found.get(steps.base, 1))
-    return found
+    found = dict.fromkeys(net.steps, 0)
+    values = {r for program in net.programs.values() for e in program.equations for r in e.results} if found else ()
+    for steps in map(derived, {dim for value in values for dim in value.type.shape}):
+        if steps is not None and steps.base in found and steps.name != steps.base:
+            found[steps.base] = max(steps.least(number), found[steps.base], 1)
+    return {name: least for name, least in found.items() if least}
 
 
-def aligned(net: Net) -> set[tuple[str, Dim]]:
+def aligned(net: Net) -> list[tuple[str, Dim]]:
     """The targets whose labels have no places among steps, beside the steps among which losses look for them."""
-    found: set[tuple[str, Dim]] = set()
+    found: list[tuple[str, Dim]] = []
     for program in [net.programs[loss.key] for loss in net.losses]:
         names = {i.value: i.name for i in program.of("target")}
         loops = [e for e in program.equations if e.op.name == "scan" and e.attrs["loop"].name == "ctc"]
         for _, seen, _, free in [e.args for e in loops]:
-            found.add((names[program.producers[free].args[0]], seen.type.shape[1]))
-    return found
+            found.append((names[program.producers[free].args[0]], seen.type.shape[1]))
+    return list(dict.fromkeys(found))

@@ -17,7 +17,7 @@ from netc.dsl.derived_steps import Steps, derived, factors, spaced
 from netc.dsl.longest import longest, shortest
 from netc.runtime import Fault, Session
 from reference_ops import interpreted
-from road import netc
+from road import netc, process
 
 SPEECH = """net speech
 input  x: f32[T, 4] lengths=true
@@ -190,6 +190,28 @@ def test_the_page_refuses_them_too(steps: int, lengths: int, said: str, tmp_path
     with pytest.raises(SystemExit, match=r".*") as found:
         module(net).load(str(tmp_path / "d.npz"))
     assert said in str(found.value)
+
+
+TWO = """net two
+input  x: f32[T, 3] lengths=true
+input  z: f32[S, 3] lengths=true
+target y: class(3)[L]
+a = x -> conv 4 3 -> globalmaxpool
+b = z -> conv 4 5 stride=2
+a -> repeat_like b -> concat b -> lstm 3 -> dense 3 -> softmax
+loss   ctc
+updater sgd
+"""
+
+
+def test_tables_of_steps_are_in_the_order_of_the_net(tmp_path: Path):
+    """And not in that of a hash, which each process seeds otherwise."""
+    (tmp_path / "two.net").write_text(TWO)
+    for seed in ("1", "4"):
+        process("build", tmp_path / "two.net", "-o", tmp_path / seed, PYTHONHASHSEED=seed).ok()
+    assert 'SHORTEST = {"T": 3, "S": 5}' in (tmp_path / "1" / "two.py").read_text()
+    for file in (tmp_path / "1").iterdir():
+        assert file.read_bytes() == (tmp_path / "4" / file.name).read_bytes(), file.name
 
 
 FAULTS = {
