@@ -21,7 +21,6 @@ from ..dsl.ir import Equation, Program, Value
 from ..dsl.net import Net
 from ..dsl.types import Dim, count, pieces
 from .gradients import loss_and_grads
-from .simplify import simplify
 
 BYTES = {"f32": 4, "f64": 8, "i64": 8, "u8": 1, "bool": 1}
 # What a heap takes for what lives in it, holes between arrays of many sizes included.
@@ -54,7 +53,7 @@ def memory(net: Net) -> dict[str, int]:
     """
     if net.solver or not net.trains:
         return {"numpy": memory_needed(net)}
-    gradients = [simplify(loss_and_grads(net, loss)) for loss in net.losses]
+    gradients = [loss_and_grads(net, loss) for loss in net.losses]
     sizes = Sizes(int(net.train["batch"]), int(net.train["window"] or 1))
     kept = _all((i.value for i in gradients[0].of("weight", "state")), sizes)
     kept += 4 * sum(

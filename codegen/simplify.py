@@ -37,7 +37,7 @@ class Simplifier(Builder):
 
     def emit(self, op: Op, *args: Operand, **attrs: Any) -> Any:
         """The result of an equation, by a rule, by an equal equation, or by a new one."""
-        tensors = self._lift(args)
+        tensors = self.lift(args)
         for rule in RULES.get(op.name, ()):
             result = rule(self, *tensors, **_extras(rule, op.name, attrs))
             if result is not None:
@@ -48,7 +48,7 @@ class Simplifier(Builder):
         if key in self.seen and not self._of_another(self.seen[key]):
             return self.seen[key]
         start = len(self.equations)
-        result = super().emit(op, *tensors, **attrs)
+        result = self.append(op, tensors, attrs)
         for equation in self.equations[start:]:
             self.producers.update((value, equation) for value in equation.results)
         if key is not None:

@@ -292,7 +292,10 @@ class Tensor:
 
 def _channels(rank: int, args: Iterable[Tensor]) -> bool | None:
     """Where the features of a result stand, which is where they stand in the arguments of its rank."""
-    return next((a.value.channels for a in args if len(a.shape) == rank and a.value.channels is not None), None)
+    for arg in args:
+        if arg.value.channels is not None and len(arg.shape) == rank:
+            return arg.value.channels
+    return None
 
 
 Operand = Tensor | int | float
@@ -320,18 +323,20 @@ class Builder:
 
     def emit(self, op: Op, *args: Operand, **attrs: Any) -> Any:
         """Append an equation and return its result, or a tuple of results."""
-        tensors = self._lift(args)
-        types = op.type(*(t.type for t in tensors), **attrs)
+        return self.append(op, self.lift(args), attrs)
+
+    def append(self, op: Op, tensors: list[Tensor], attrs: dict[str, Any]) -> Any:
+        """Append an equation as it stands, and return its result, or a tuple of results."""
+        types = op.type(*[t.type for t in tensors], **attrs)
         types_ = types if isinstance(types, tuple) else (types,)
-        results = tuple(Value(t, channels=_channels(t.rank, tensors)) for t in types_)
-        args_ = tuple(t.value for t in tensors)
+        results = tuple([Value(t, channels=_channels(t.rank, tensors)) for t in types_])
+        args_ = tuple([t.value for t in tensors])
         self.equations.append(Equation(op, args_, attrs, results, self.section, self.origin, self.undoes))
-        made = tuple(Tensor(self, r) for r in results)
+        made = tuple([Tensor(self, r) for r in results])
         return made if isinstance(types, tuple) else made[0]
 
-    def _lift(self, args: Iterable[Operand]) -> list[Tensor]:
+    def lift(self, args: Iterable[Operand]) -> list[Tensor]:
         """Numbers become constants of the precision beside them; a host number beside a tensor is cast to its."""
-        args = list(args)
         dtypes = [a.type.dtype for a in args if isinstance(a, Tensor) and a.type.dtype != "bool"]
         wide = "f32" if "f32" in dtypes or not dtypes else dtypes[0]
         lifted: list[Tensor] = []

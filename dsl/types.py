@@ -182,6 +182,8 @@ class Type:
 
 def broadcast(*shapes: Shape) -> Shape:
     """The shape of an elementwise result, as NumPy has it; ValueError where shapes do not fit."""
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     return tuple(_broadcast_dim([shape[axis] for shape in padded]) for axis in range(rank))

@@ -60,7 +60,7 @@ class Unruled(Simplifier):
     """Expands what has no spelling, and applies no rule."""
 
     def emit(self, op: Op, *args: Any, **attrs: Any) -> Any:
-        tensors = self._lift(args)
+        tensors = self.lift(args)
         if op.body is not None and op.numpy is None:
             return op.body(*tensors, **attrs)
         return Builder.emit(self, op, *tensors, **attrs)
