@@ -17,7 +17,7 @@ from typing import Any
 
 from .section import Section, Use
 from .source import Place
-from .types import Domain, Shape, Type, broadcast, count, point
+from .types import Domain, Shape, Type, broadcast, count
 
 
 @dataclass(eq=False)
@@ -388,11 +388,6 @@ class Backward:
 def elementwise(*types: Type) -> Shape:
     """The shape of an elementwise result."""
     return broadcast(*(t.shape for t in types))
-
-
-def constant_type(*, number: float, dtype: str, name: str) -> Type:
-    """The type of a number."""
-    return Type(dtype, (), point(number))
 
 
 def always(equation: Equation) -> bool:

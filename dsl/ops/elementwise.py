@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Backward, Equation, Op, Tensor, always, constant_type, define, elements, elementwise
+from ..ir import Backward, Equation, Op, Tensor, always, define, elements, elementwise
 from ..types import BINARY, NON_NEGATIVE, REAL, SIGNED_UNIT, UNIT, Domain, Type, point
 
 Graph = Any
@@ -19,7 +19,12 @@ UNARY = ((("N,4",), {}),)
 POSITIVE = ((("N,4 in positive",), {}),)
 BINARY_CASES: tuple[Any, ...] = ((("N,4", "N,4"), {}), (("N,4", "4"), {}), (("N,4", ""), {}))
 
-constant = define("constant", constant_type, flops=lambda eq: 0, cheap=always)
+
+def _constant_type(*, number: float, dtype: str, name: str) -> Type:
+    return Type(dtype, (), point(number))
+
+
+constant = define("constant", _constant_type, flops=lambda eq: 0, cheap=always)
 
 
 def unary(domain: Callable[[Domain], Domain]) -> Callable[[Type], Type]:
