@@ -259,7 +259,7 @@ def _calls(
     attrs |= {"told": on.told, "mode": "", "picked": 0}
     saved = a_tuple(named.format("saved"))
     state = [a_dict(named.format("state"))] if on.left else []
-    results = (*on.gives, *state, *((saved,) if back else ()))
+    results = (*_returned(split, on), *state, *((saved,) if back else ()))
     way_on = Equation(CALL, (P, *on.takes, *((DRAWS,) if on.draws else ())), attrs, results, section, origin)
     if back is None:
         return way_on, None
@@ -273,4 +273,11 @@ def _served_by(call: Equation, on: Way, split: Split, section: Section) -> Equat
     mode = "train=False" if call.attrs["told"] and not by_batches(on) else ""
     attrs = {**call.attrs, "mode": mode, "picked": len(on.gives)}
     args = (P, *on.takes, *((DRAWS,) if on.draws else ()))
-    return Equation(CALL, args, attrs, tuple(on.gives), section, split.on[-1].origin[:1])
+    return Equation(CALL, args, attrs, tuple(_returned(split, on)), section, split.on[-1].origin[:1])
+
+
+def _returned(split: Split, on: Way) -> list[Value]:
+    """What a call gives; one value, which the spec calls nothing where it is used, is named by the use."""
+    if len(on.gives) == 1 and on.gives[0].hint.startswith(f"{split.name}_"):
+        on.gives[0].hint = f"{split.name}_h"
+    return on.gives

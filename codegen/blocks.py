@@ -232,7 +232,7 @@ def _way_on(split: Split) -> Way:
     read = set(_read_back(split))
     kept = [v for v in copier.known if v in read and v not in arrays | numbers | {P, DRAWS}]
     for value in kept:
-        copier.known[value].hint = copier.known[value].hint or "part"
+        copier.known[value].hint = copier.known[value].hint or split.program.producers[value].op.called
     return copier.way(gives, kept, left, {})
 
 

@@ -179,7 +179,7 @@ class Body:
         of = value.gradient_of
         if of in self.names.of:
             return f"d{self.names.of[of]}"
-        return self.places.get(value) or value.hint or "part"
+        return self.places.get(value) or value.hint or self.producers[value].op.called
 
     def store(self, results: Mapping[str, str]) -> dict[str, str]:
         """Let results be assigned to places where nothing else reads them; return the others."""
@@ -190,9 +190,9 @@ class Body:
 
     def _longest_part(self, equation: Equation) -> Equation | None:
         """The longest part of an expression that fits on a line of its own; the shortest where none does."""
-        room = WIDTH - len(self.indent) - len("part100 = ")
+        room = WIDTH - len(f"{self.indent}100 = ")
         parts = [(len(spell(self._expression(part))), part) for part in self._parts(equation)]
-        fitting = [found for found in parts if found[0] <= room]
+        fitting = [found for found in parts if found[0] <= room - len(found[1].op.called)]
         if fitting:
             return max(fitting, key=lambda found: found[0])[1]
         return min(parts, key=lambda found: found[0], default=(0, None))[1]

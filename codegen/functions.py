@@ -142,6 +142,25 @@ class Functions:
         lines += [flat] if len(flat) <= WIDTH else wrap("return (", finals, ")", 4)
         return "\n\n\n".join([*self.blocks.printed(), "\n".join(lines)])
 
+    def compared(self, doc: str) -> str:
+        """The function `compared`: what `predict` returns and inputs, or, where it is more, all in full."""
+        program, predict = self.net.programs["compared"], self.net.programs["predict"]
+        given = [i for i in program.of("example", "noise") if i.name in {each.name for each in predict.inputs}]
+        known = {i.value for i in program.inputs} | set(predict.results.values())
+        if not known.issuperset(program.results.values()) or len(given) < len(predict.of("example", "noise", "clock")):
+            return self.returning("compared", doc)
+        lines, body, called = self.function("compared", program, doc, ("example", "noise"), ("p",))
+        order = [f.name for f in (*self.net.inputs, *self.net.noises)]
+        names = [body.names.of[i.value] for i in sorted(given, key=lambda i: order.index(i.name))]
+        returned = [name if v in program.results.values() else "_" for name, v in predict.results.items()]
+        called_with = [called["p"], *names]
+        finals = [body.names.of.get(value, f"predict({', '.join(called_with)})") for value in program.results.values()]
+        if len(returned) > 1 or len(f"    return {', '.join(finals)}") > WIDTH:
+            left = [name if name == "_" else body.names.give(predict.results[name], name) for name in returned]
+            lines += wrap(f"{', '.join(left)} = predict(", called_with, ")", 4)
+            finals = [body.names.of[value] for value in program.results.values()]
+        return "\n".join([*lines, f"    return {', '.join(finals)}"])
+
 
 def _last_of_several(program: Program, value: Value) -> bool:
     """Whether nothing else reads a result, and its layer has other lines to stand under the layer's heading."""

@@ -56,7 +56,7 @@ class TrainingPage:
             "named": self.named,
             "losses": self._losses() if self.named else [],
             "running": bool(net.running),
-            "compared": self.page.returning("compared", doc) if compared and self._measured() else "",
+            "compared": self.page.compared(doc) if compared and self._measured() else "",
             "gradients": [self._loss_and_grads(loss) for loss in net.losses],
             "and_grads": [loss.function for loss in net.losses],
             "init_updater": updater.init(),

@@ -10,7 +10,8 @@ from .compare import LAST, Comparison
 from .constants import Constant, NotConstantError
 from .decisions import Thresholds
 from .derived_steps import base_of, derived
-from .ir import Builder, Equation, Program, Tensor, elements
+from .facts import elements
+from .ir import Builder, Equation, Program, Tensor
 from .lint import lint
 from .longest import longest, shortest
 from .loss_arrays import LossArrays

@@ -17,7 +17,7 @@ from typing import Any
 
 from .section import Section, Use
 from .source import Place
-from .types import Domain, Shape, Type, broadcast, count
+from .types import Domain, Shape, Type
 
 
 @dataclass(eq=False)
@@ -43,14 +43,14 @@ class Op:
 
     `type` gives the result's Type, or a tuple of them, from the arguments' types and the attributes; its positional
     parameters name the arguments, its keyword-only ones the attributes. `numpy` is a Python expression over those,
-    `kernels` are functions that it calls, copied into the emitted file; `plain` are shorter ones
-    of the same names, and which equations they serve. `onnx` is an operator's name, or a function of
-    (graph, equation, *names) that adds nodes and returns the results' names. `grad` gets a Backward and the results'
-    gradients and returns one gradient an argument, None for none. An op with a `body` is a formula over other ops:
-    passes may replace it whole, and it is expanded before printing where it has no spelling of its own. `flops` counts
-    floating-point operations for one example. `cases` are arguments for its tests: one string an argument, such as
-    "N,4" or "N,4 in unit" or "N of 3"; `note` is a remark printed where it is used; a `cheap` op is a view or a number,
-    spelled again at each use rather than named.
+    `kernels` are functions that it calls, copied into the emitted file; `plain` are shorter ones of the same names,
+    and which equations they serve. `onnx` is an operator's name, or a function of (graph, equation, *names) that adds
+    nodes and returns the results' names. `grad` gets a Backward and the results' gradients and returns one gradient an
+    argument, None for none. An op with a `body` is a formula over other ops, which passes may put in its place, and do
+    where it has no spelling. `flops` counts operations on numbers for one example. `cases` are arguments for its
+    tests: one string an argument, such as "N,4" or "N,4 in unit" or "N of 3"; `note` is a remark printed where it is
+    used; `called` is the name of a result that nothing else names; a `cheap` op is a view or a number, spelled again
+    at each use rather than named.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Op:
     flops: Callable[[Equation], int] | None = None
     cases: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ()
     note: str = ""
+    called: str = "part"
     cheap: Callable[[Equation], bool] = lambda eq: False
 
     @cached_property
@@ -383,18 +384,3 @@ class Backward:
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.args)
-
-
-def elementwise(*types: Type) -> Shape:
-    """The shape of an elementwise result."""
-    return broadcast(*(t.shape for t in types))
-
-
-def always(equation: Equation) -> bool:
-    """Of every use."""
-    return True
-
-
-def elements(equation: Equation) -> int:
-    """The number of elements of the first result, for one example."""
-    return count(equation.results[0].type.shape)

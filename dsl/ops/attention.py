@@ -11,17 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Backward, Equation, Tensor, define, elements
+from ..facts import elements, no_work
+from ..ir import Backward, Equation, Tensor, define
 from ..types import BINARY, REAL, SIGNED_UNIT, UNIT, Type
 from .elementwise import flat
 from .linear import row_sum
 
 # The lengths of waves grow from 2 pi to this times 2 pi, as in Vaswani et al. 2017 and Su et al. 2021.
 LONGEST_WAVE = 10000.0
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def split_heads_kernel(x, heads):
@@ -78,9 +75,10 @@ split_heads = define(
     numpy="split_heads(x, heads)",
     kernels=(split_heads_kernel,),
     onnx=_split_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,6",), {"heads": 3}), (("T,4",), {"heads": 2}), (("N,2,T,4",), {"heads": 2})),
     grad=lambda b, g: (join_heads(g),),
+    called="heads",
 )
 join_heads = define(
     "join_heads",
@@ -88,9 +86,10 @@ join_heads = define(
     numpy="join_heads(x)",
     kernels=(join_heads_kernel,),
     onnx=_join_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,3,T,2",), {}), (("2,T,2",), {}), (("N,2,2,T,2",), {})),
     grad=_join_grad,
+    called="joined",
 )
 
 
@@ -140,7 +139,7 @@ causal = define(
     lambda x: Type("bool", (x.shape[-2], x.shape[-2]), BINARY),
     numpy="np.tri(x.shape[-2], dtype=bool)",
     onnx=_causal_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4",), {}), (("N,2,T,4",), {})),
     grad=flat,
 )
@@ -234,7 +233,7 @@ rows_for = define(
     numpy="rows_for(table, x)",
     kernels=(rows_for_kernel,),
     onnx=lambda g, eq, table, x: g.Gather(table, _steps_of(g, x), axis=0),
-    flops=_no_work,
+    flops=no_work,
     cases=((("8,4", "N,T,4"), {}),),
     grad=lambda b, g: (below_rows(g, rows=b.args[0].shape[0]), None),
 )
@@ -251,6 +250,6 @@ below_rows = define(
     lambda x, *, rows: Type(x.dtype, (rows, *x.shape[1:]), REAL),
     numpy="np.pad(x, ((0, rows - len(x)), (0, 0)))",
     onnx=_below_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("T,4",), {"rows": 8}),),
 )

@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Backward, Equation, Tensor, define
 from ..types import Domain, Shape, Type, point
 from .conv import sizes_of
 from .elementwise import flat, floor_domain
 
 Sizes = tuple[int, ...]
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
@@ -60,7 +57,7 @@ reverse = define(
     onnx=lambda g, eq, x: g.Slice(
         x, g.ints((-1,)), g.ints((BEFORE_THE_FIRST,)), g.ints((eq.attrs["axis"],)), g.ints((-1,))
     ),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2,3",), {"axis": 2}), (("N,2,3,4",), {"axis": 2})),
     grad=lambda b, g: (reverse(g, **b.attrs),),
 )
@@ -123,7 +120,7 @@ crop_at = define(
     numpy=lambda x, corners, size: f"crop_at(x, corners, {size})",
     kernels=(box, crop_at_kernel),
     onnx=_crop_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=tuple(((x, corners), {"size": size}) for x, corners, size in CROPS),
     grad=lambda b, g: (crop_at_grad(g, b.args[1], shape=b.args[0].shape[1:]), None),
 )
@@ -150,7 +147,7 @@ crop_at_grad = define(
     numpy=lambda dy, corners, shape: f"crop_at_grad(dy, corners, {shape})",
     kernels=(box, crop_at_grad_kernel),
     onnx=_crop_grad_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=tuple(_crop_case(*case) for case in CROPS),
 )
 
@@ -192,7 +189,7 @@ blank_at = define(
     numpy=lambda x, middles, size: f"blank_at(x, middles, {size})",
     kernels=(box, blank_at_kernel),
     onnx=_blank_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=(
         (("N,2,5", "N,1 of 5"), {"size": (2,)}),
         (("N,1,5,6", "N,2 of 5"), {"size": (3, 4)}),

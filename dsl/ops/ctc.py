@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Equation, define
 from ..types import BINARY, Dim, Type, point
 from .elementwise import flat
 
 # What stands for the logarithm of 0: the sum of two of them is still a number in 32 bits.
 NEVER = -1e30
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _length(y: Type) -> Dim:
@@ -56,7 +53,7 @@ with_blanks = define(
     numpy="with_blanks(y)",
     kernels=(with_blanks_kernel,),
     onnx=lambda g, eq, y: _woven(g, y, g.constant(np.array(0, np.int64))),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,3 of 4",), {}),),
     grad=flat,
 )
@@ -84,7 +81,7 @@ may_skip = define(
     numpy="may_skip(y)",
     kernels=(may_skip_kernel,),
     onnx=_skip_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,3 of 4",), {}),),
     grad=flat,
 )
@@ -112,7 +109,7 @@ at_end = define(
     numpy="at_end(y)",
     kernels=(at_end_kernel,),
     onnx=_end_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,3 of 4",), {}),),
     grad=flat,
 )
@@ -142,7 +139,7 @@ shifted = define(
     numpy="shifted(x, by, fill)",
     kernels=(shifted_kernel,),
     onnx=_shifted_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,5",), {"by": 2, "fill": -1.0}), (("N,5",), {"by": -1, "fill": 0.0})),
     grad=lambda b, g: (shifted(g, by=-b.attrs["by"], fill=0.0),),
 )
@@ -153,7 +150,7 @@ all_steps = define(
     lambda x: Type("i64", (x.shape[0],)),
     numpy="np.full(len(x), x.shape[1])",
     onnx=lambda g, eq, x: g.Expand(g.Shape(x, start=1, end=2), g.Shape(x, start=0, end=1)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4",), {}),),
     grad=flat,
 )

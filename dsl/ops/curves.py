@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from ..ir import Equation, define, elements
+from ..facts import elements
+from ..ir import Equation, define
 from ..types import OPEN_UNIT, Domain
 from .elementwise import UNARY, Graph, absolute, exp, log1p_nodes, square, unary
 

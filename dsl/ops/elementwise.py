@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Backward, Equation, Op, Tensor, always, define, elements, elementwise
+from ..facts import always, elements, elementwise, no_work
+from ..ir import Backward, Equation, Op, Tensor, define
 from ..types import BINARY, NON_NEGATIVE, REAL, SIGNED_UNIT, UNIT, Domain, Type, point
 
 Graph = Any
@@ -24,7 +25,7 @@ def _constant_type(*, number: float, dtype: str, name: str) -> Type:
     return Type(dtype, (), point(number))
 
 
-constant = define("constant", _constant_type, flops=lambda eq: 0, cheap=always)
+constant = define("constant", _constant_type, flops=no_work, cheap=always)
 
 
 def unary(domain: Callable[[Domain], Domain]) -> Callable[[Type], Type]:
@@ -131,6 +132,7 @@ sqrt = define(
     onnx="Sqrt",
     cases=POSITIVE,
     grad=lambda b, g: (g / (2 * b.results[0]),),
+    called="root",
 )
 square = define(
     "square",
@@ -139,6 +141,7 @@ square = define(
     onnx=lambda g, eq, x: g.Mul(x, x),
     cases=UNARY,
     grad=lambda b, g: (g * (2 * b.args[0]),),
+    called="squares",
 )
 absolute = define(
     "absolute",
@@ -259,10 +262,12 @@ def _comparison(x: Type, y: Type) -> Type:
     return Type("bool", elementwise(x, y), BINARY)
 
 
-greater = define("greater", _comparison, numpy="x > y", onnx="Greater", cases=BINARY_CASES)
-less = define("less", _comparison, numpy="x < y", onnx="Less", cases=BINARY_CASES)
-greater_equal = define("greater_equal", _comparison, numpy="x >= y", onnx="GreaterOrEqual", cases=BINARY_CASES)
-less_equal = define("less_equal", _comparison, numpy="x <= y", onnx="LessOrEqual", cases=BINARY_CASES)
+greater = define("greater", _comparison, numpy="x > y", onnx="Greater", called="above", cases=BINARY_CASES)
+less = define("less", _comparison, numpy="x < y", onnx="Less", called="below", cases=BINARY_CASES)
+greater_equal = define(
+    "greater_equal", _comparison, numpy="x >= y", onnx="GreaterOrEqual", called="above", cases=BINARY_CASES
+)
+less_equal = define("less_equal", _comparison, numpy="x <= y", onnx="LessOrEqual", called="below", cases=BINARY_CASES)
 equal = define("equal", _comparison, numpy="x == y", onnx="Equal", cases=((("N,1 of 4", "4 of 4"), {}),))
 logical_and = define(
     "logical_and",

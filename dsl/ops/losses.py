@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Backward, Equation, Tensor, define, elements, elementwise
+from ..facts import elements, elementwise
+from ..ir import Backward, Equation, Tensor, define
 from ..types import NON_NEGATIVE, SIMPLEX, Type
 from .elementwise import equal, log, mask, maximum
 from .reduce import total

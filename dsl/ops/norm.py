@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Backward, Equation, Tensor, define, elements
+from ..facts import elements
+from ..ir import Backward, Equation, Tensor, define
 from ..types import NON_NEGATIVE, REAL, Type
 from .elementwise import sqrt
 from .reduce import total

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Equation, define
 from ..types import Domain, Type
 from .elementwise import flat
@@ -39,7 +40,7 @@ vector = define(
     _vector_type,
     numpy=_vector_spelling,
     onnx=_vector_onnx,
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("N,4",), {"values": (1.0, 0.25, 5.0)}),),
     grad=flat,
 )
@@ -49,7 +50,7 @@ lookup = define(
     lambda table, ids: Type(table.dtype, ids.shape, table.domain),
     numpy="table[ids]",
     onnx=lambda g, eq, table, ids: g.Gather(table, ids, axis=0),
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("4", "N of 4"), {}),),
     # The table is numbers of the spec, which nothing trains.
     grad=flat,

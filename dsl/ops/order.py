@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Backward, Equation, Tensor, define
 from ..types import Type
 from .reduce import total
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def reverse_steps_kernel(x, lengths):
@@ -37,7 +34,7 @@ reverse_steps = define(
     numpy="reverse_steps(x, lengths)",
     kernels=(reverse_steps_kernel,),
     onnx=_reversed_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4", "N of 1..3"), {}),),
     grad=lambda b, g: (reverse_steps(g, b.args[1]), None),
 )
@@ -55,7 +52,7 @@ repeat_steps = define(
     lambda x, like: replace(x, shape=(x.shape[0], like.shape[1], *x.shape[1:])),
     numpy="np.repeat(x[:, None], like.shape[1], axis=1)",
     onnx=_repeated_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,4", "N,T,2"), {}),),
     grad=lambda b, g: (total(g, axes=(1,), keepdims=False), None),
 )
@@ -92,7 +89,7 @@ last = define(
     _one_step,
     numpy="x[:, -1]",
     onnx=lambda g, eq, x: g.Gather(x, g.constant(np.array(-1, np.int64)), axis=1),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4",), {}),),
     grad=lambda b, g: (last_grad(g, b.args[0]),),
 )
@@ -135,7 +132,7 @@ last_of = define(
     lambda x, lengths: _one_step(x),
     numpy="x[np.arange(len(x)), lengths - 1]",
     onnx=_last_of_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4", "N of 1..3"), {}),),
     grad=_last_of_grad,
 )

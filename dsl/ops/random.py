@@ -26,11 +26,13 @@ draw_normal = define(
     "draw_normal",
     _shaped,
     numpy=lambda key, shape: f'stream(seed, "{key}").standard_normal({_list(shape)})',
+    called="drawn",
 )
 draw_uniform = define(
     "draw_uniform",
     lambda *, key, shape: Type("f32", shape, OPEN_UNIT),
     numpy=lambda key, shape: f'stream(seed, "{key}").random({_list(shape)})',
+    called="drawn",
 )
 
 
@@ -46,6 +48,7 @@ draw_orthogonal = define(
     _shaped,
     numpy=lambda key, shape: f'orthogonal(stream(seed, "{key}"), {", ".join(map(str, shape))})',
     kernels=(orthogonal,),
+    called="drawn",
 )
 
 
@@ -62,6 +65,7 @@ draw_truncated = define(
     lambda *, key, shape: Type("f32", shape, Domain(-2.0, 2.0, False, False)),
     numpy=lambda key, shape: f'truncated_normal(stream(seed, "{key}"), {_list(shape)})',
     kernels=(truncated_normal,),
+    called="drawn",
 )
 
 
@@ -73,6 +77,7 @@ draw_binomial = define(
     "draw_binomial",
     _counts,
     numpy=lambda key, shape, trials, share: f'stream(seed, "{key}").binomial({trials}, {share!r}, {_list(shape)})',
+    called="drawn",
 )
 
 eye = define(

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Equation, Tensor, define, elements
+from ..facts import elements, no_work
+from ..ir import Equation, Tensor, define
 from ..loop import loop_of
 from ..types import SIGNED_UNIT, Type, rows
 from .elementwise import flat
@@ -63,7 +64,7 @@ before = define(
     onnx=lambda g, eq, h, first: g.Concat(
         g.Unsqueeze(first, g.ints((1,))), g.Slice(h, g.ints((0,)), g.ints((-1,)), g.ints((1,))), axis=1
     ),
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("N,T,4", "N,4"), {}),),
 )
 
@@ -75,7 +76,7 @@ nothing = define(
     onnx=lambda g, eq, x: g.Expand(
         g.zero(eq), g.Concat(g.Shape(x, start=0, end=1), g.ints((eq.attrs["units"],)), axis=0)
     ),
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("N,T,4",), {"units": 3}),),
     grad=flat,
 )
@@ -100,7 +101,7 @@ carried = define(
     numpy=lambda state, x, epoch, first: f"carried(state, len(x), epoch, {first:g})",
     kernels=(carried_kernel,),
     onnx=_carried_onnx,
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("8,4", "N,T,2", ""), {"first": 0.0}), (("8,4", "N,T,2", " in unit"), {"first": 1.0})),
     grad=flat,
 )
@@ -122,7 +123,7 @@ left = define(
     numpy="left(states, before)",
     kernels=(left_kernel,),
     onnx=_left_onnx,
-    flops=lambda eq: 0,
+    flops=no_work,
     cases=((("N,T,4", "8,4"), {}),),
     grad=flat,
 )

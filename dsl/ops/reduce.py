@@ -60,9 +60,8 @@ def _spread_back(b: Backward, g: Tensor) -> Tensor:
     """The gradient with the reduced axes put back as axes of size one."""
     if b.attrs["keepdims"] or not g.shape:
         return g
-    for axis in b.attrs["axes"]:
-        g = expand_dims(g, axis=axis)
-    return g
+    axes = b.attrs["axes"]
+    return expand_dims(g, axis=axes[0] if len(axes) == 1 else axes)
 
 
 def _spelling(method: str) -> Any:

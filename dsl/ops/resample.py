@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import OPS, Backward, Equation, Tensor, define
 from ..types import UNIT, Shape, Type, count, point
 from .elementwise import flat
@@ -19,10 +20,6 @@ from .shape import padded
 
 Sizes = tuple[int, ...]
 Margins = tuple[tuple[int, int], ...]
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 # Margins --------------------------------------------------------------------------------------------------------------
@@ -43,7 +40,7 @@ zero_pad = define(
     _pad_type,
     numpy=lambda x, pad: f"np.pad(x, {((0, 0), (0, 0), *pad)})",
     onnx=lambda g, eq, x: padded(g, x, ((0, 0), (0, 0), *eq.attrs["pad"])),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2,3",), {"pad": ((1, 2),)}), (("N,1,2,3",), {"pad": ((0, 1), (2, 0))})),
     grad=lambda b, g: (crop(g, **b.attrs),),
 )
@@ -70,7 +67,7 @@ crop = define(
     _crop_type,
     numpy=_crop_spelling,
     onnx=_crop_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2,4",), {"pad": ((1, 2),)}), (("N,1,3,3",), {"pad": ((0, 1), (2, 0))})),
     grad=lambda b, g: (zero_pad(g, **b.attrs),),
 )
@@ -106,7 +103,7 @@ upsample = define(
     _upsample_type,
     numpy=_upsample_spelling,
     onnx=_upsample_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=(
         (("N,2,3",), {"factors": (2,)}),
         (("N,1,2,3",), {"factors": (3, 2)}),
@@ -145,7 +142,7 @@ def _shares(name: str, kernel: Any) -> Any:
         numpy=f"{name}(given, wanted, like.dtype)",
         kernels=(kernel,),
         onnx=nodes,
-        flops=_no_work,
+        flops=no_work,
         cases=((("N,2",), {"given": 3, "wanted": 7}), (("N,2",), {"given": 7, "wanted": 3})),
         grad=flat,
     )

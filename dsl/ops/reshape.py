@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Backward, Equation, Tensor, define
+from ..facts import no_work
+from ..ir import Backward, Tensor, define
 from ..types import Shape, Type, count, rows
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _reshape_type(x: Type, *, shape: Shape) -> Type:
@@ -53,7 +50,7 @@ reshape = define(
     _reshape_type,
     numpy=_reshape_spelling,
     onnx=lambda g, eq, x: g.Reshape(x, g.ints(_dims(eq.args[0].type.shape, eq.attrs["shape"]))),
-    flops=_no_work,
+    flops=no_work,
     cases=(
         (("N,2,3",), {"shape": ("N", 6)}),
         (("N,6",), {"shape": ("N", 3, 2)}),
@@ -80,7 +77,7 @@ merge = define(
     lambda x: replace(x, shape=(rows(x.shape[:2], 0), *x.shape[2:]), domain=x.domain.interval),
     numpy=_merge_spelling,
     onnx=lambda g, eq, x: g.Reshape(x, g.Concat(g.ints((-1,)), g.Shape(x, start=2), axis=0)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4",), {}), (("N,S,T,4",), {})),
     grad=lambda b, g: (regroup(g, b.args[0]),),
 )
@@ -89,7 +86,7 @@ regroup = define(
     lambda x, like: replace(x, shape=(*like.shape[:2], *x.shape[1:]), domain=x.domain.interval),
     numpy=_regroup_spelling,
     onnx=lambda g, eq, x, like: g.Reshape(x, g.Concat(g.Shape(like, start=0, end=2), g.Shape(x, start=1), axis=0)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N*T,4", "N,T,3"), {}), (("N*S,T,4", "N,S,T,3"), {})),
     grad=lambda b, g: (merge(g), None),
 )
@@ -98,7 +95,7 @@ reshape_like = define(
     lambda x, like: replace(x, shape=like.shape, domain=x.domain.interval),
     numpy="x.reshape(like.shape)",
     onnx=lambda g, eq, x, like: g.Reshape(x, g.Shape(like)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N*T,4", "N,T,4"), {}),),
     grad=lambda b, g: (reshape(g, shape=b.args[0].shape), None),
 )

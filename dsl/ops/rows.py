@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Backward, Equation, Tensor, define
 from ..types import Domain, Type
 from .elementwise import flat
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _onehot_type(ids: Type, *, classes: int) -> Type:
@@ -33,7 +30,7 @@ onehot = define(
     _onehot_type,
     numpy=lambda ids, classes: f"(ids[{':, ' * ids.rank}None] == np.arange(classes)).astype(np.float32)",
     onnx=_onehot_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N of 4",), {"classes": 4}), (("N,2 of 3",), {"classes": 3})),
     grad=flat,
 )
@@ -53,7 +50,7 @@ gather = define(
     _gather_type,
     numpy="table[ids]",
     onnx=lambda g, eq, table, ids: g.Gather(table, ids, axis=0),
-    flops=_no_work,
+    flops=no_work,
     cases=((("4,3", "N of 4"), {}), (("4,3", "N,2 of 4"), {})),
     grad=_gather_grad,
 )

@@ -11,13 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..ir import OPS, Backward, Equation, Tensor, always, define, elementwise
+from ..facts import always, elementwise, no_work
+from ..ir import OPS, Backward, Equation, Tensor, define
 from ..types import REAL, Dim, Domain, Shape, Type
 from .reshape import reshape
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _transpose_type(x: Type) -> Type:
@@ -29,29 +26,45 @@ transpose = define(
     _transpose_type,
     numpy="x.T",
     onnx=lambda g, eq, x: g.Transpose(x, perm=list(range(eq.args[0].type.rank))[::-1]),
-    flops=_no_work,
+    flops=no_work,
     cheap=always,
     cases=((("N,4",), {}),),
     grad=lambda b, g: (transpose(g),),
 )
 
 
-def _expand_type(x: Type, *, axis: int) -> Type:
-    return replace(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]), domain=x.domain.interval)
+Axis = int | tuple[int, ...]
 
 
-def _expand_spelling(x: Type, axis: int) -> str:
-    return f"x[{', '.join(['None' if i == axis else ':' for i in range(x.rank + 1)])}]"
+def _expanded(rank: int, axis: Axis) -> list[bool]:
+    """Of each axis of the result, whether it is new; `axis` is that of np.expand_dims."""
+    new = axis if isinstance(axis, tuple) else (axis,)
+    return [i in new for i in range(rank + len(new))]
+
+
+def _expand_type(x: Type, *, axis: Axis) -> Type:
+    old = iter(x.shape)
+    shape = tuple(1 if new else next(old) for new in _expanded(x.rank, axis))
+    return replace(x, shape=shape, domain=x.domain.interval)
+
+
+def _expand_spelling(x: Type, axis: Axis) -> str:
+    return f"x[{', '.join('None' if new else ':' for new in _expanded(x.rank, axis))}]"
+
+
+def _expand_onnx(g: Any, eq: Equation, x: str) -> str:
+    new = _expanded(eq.args[0].type.rank, eq.attrs["axis"])
+    return g.Unsqueeze(x, g.ints(tuple(i for i, each in enumerate(new) if each)))
 
 
 expand_dims = define(
     "expand_dims",
     _expand_type,
     numpy=_expand_spelling,
-    onnx=lambda g, eq, x: g.Unsqueeze(x, g.ints((eq.attrs["axis"],))),
-    flops=_no_work,
+    onnx=_expand_onnx,
+    flops=no_work,
     cheap=always,
-    cases=((("N",), {"axis": 1}), (("N,4",), {"axis": 0})),
+    cases=((("N",), {"axis": 1}), (("N,4",), {"axis": 0}), (("N,4",), {"axis": (1, 3)})),
     grad=lambda b, g: (reshape(g, shape=b.args[0].shape),),
 )
 
@@ -70,7 +83,7 @@ broadcast_like = define(
     _broadcast_type,
     numpy=_broadcast_spelling,
     onnx=lambda g, eq, x, like: g.Expand(x, g.Shape(like)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("4", "N,4"), {}), (("", "N,4"), {}), (("N,1", "N,4"), {})),
     grad=lambda b, g: (g, None),
 )
@@ -101,7 +114,7 @@ size = define(
     _size_type,
     numpy=_size_spelling,
     onnx=_size_onnx,
-    flops=_no_work,
+    flops=no_work,
     cheap=always,
     cases=((("N,4",), {"axes": (0,)}), (("N,4",), {"axes": (1,)}), (("N,4",), {"axes": (0, 1)})),
 )
@@ -127,7 +140,7 @@ cast = define(
     _cast_type,
     numpy=_cast_spelling,
     onnx=lambda g, eq, x: g.Cast(x, to=g.dtype(eq.results[0].type)),
-    flops=_no_work,
+    flops=no_work,
     cheap=lambda eq: not eq.results[0].type.shape,
     cases=((("N,4",), {"dtype": "f64"}), (("N,4 of u8",), {"dtype": "f32"})),
     grad=lambda b, g: (cast(g, dtype=dtype) if (dtype := b.args[0].type.dtype) in ("f32", "f64") else None,),
@@ -158,7 +171,7 @@ concat = define(
     _concat_type,
     numpy=lambda *xs, axis: f"np.concatenate(({', '.join(f'xs{i}' for i in range(len(xs)))}), axis={axis})",
     onnx=lambda g, eq, *xs: g.Concat(*xs, axis=eq.attrs["axis"]),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2", "N,3"), {"axis": 1}), (("N,2", "N,3", "N,1"), {"axis": 1})),
     grad=_concat_grad,
 )
@@ -184,7 +197,7 @@ slice_axis = define(
     _slice_type,
     numpy=_slice_spelling,
     onnx=_slice_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,5",), {"axis": 1, "start": 2, "stop": 4}),),
     grad=lambda b, g: (pad_axis(g, like=b.args[0].shape, **b.attrs),),
 )
@@ -223,7 +236,7 @@ pad_axis = define(
     _pad_type,
     numpy=_pad_spelling,
     onnx=_pad_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2",), {"axis": 1, "start": 2, "stop": 4, "like": ("N", 5)}),),
     grad=lambda b, g: (slice_axis(g, **{k: v for k, v in b.attrs.items() if k != "like"}),),
 )
@@ -238,7 +251,7 @@ arange = define(
     _arange_type,
     numpy="np.arange(stop)",
     onnx=lambda g, eq: g.ints(range(eq.attrs["stop"])),
-    flops=_no_work,
+    flops=no_work,
     cheap=always,
 )
 
@@ -248,7 +261,7 @@ def _literal_type(*, values: Any, shape: Shape, name: str) -> Type:
 
 
 # Numbers that the spec lists: a module assignment of that name in the trainer.
-literal = define("literal", _literal_type, numpy=lambda values, shape, name: f"np.array({name})", flops=_no_work)
+literal = define("literal", _literal_type, numpy=lambda values, shape, name: f"np.array({name})", flops=no_work)
 
 
 def _permute_type(x: Type, *, axes: tuple[int, ...]) -> Type:
@@ -265,7 +278,7 @@ permute = define(
     _permute_type,
     numpy=lambda x, axes: f"x.transpose({', '.join(map(str, axes))})",
     onnx=lambda g, eq, x: g.Transpose(x, perm=list(eq.attrs["axes"])),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2,3",), {"axes": (0, 2, 1)}), (("N,2,3,4",), {"axes": (0, 3, 1, 2)})),
     grad=_permute_grad,
 )
@@ -283,7 +296,7 @@ stack = define(
     _stack_type,
     numpy=lambda *xs: f"np.stack(({', '.join(f'xs{i}' for i in range(len(xs)))}), axis=1)",
     onnx=lambda g, eq, *xs: g.Concat(*(g.Unsqueeze(x, g.ints((1,))) for x in xs), axis=1),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,2", "N,2"), {}), (("N,2,3", "N,2,3", "N,2,3"), {})),
     grad=lambda b, g: tuple(pick(g, index=i) for i in range(len(b.args))),
 )
@@ -303,7 +316,7 @@ pick = define(
     _pick_type,
     numpy="x[:, index]",
     onnx=lambda g, eq, x: g.Squeeze(g.Gather(x, g.ints((eq.attrs["index"],)), axis=1), g.ints((1,))),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,3",), {"index": 1}), (("N,3,2",), {"index": 0})),
     grad=_pick_grad,
 )
@@ -323,7 +336,7 @@ repeat = define(
     _repeat_type,
     numpy=lambda x, times: f"np.repeat({_expand_spelling(x, 1)}, {times}, axis=1)",
     onnx=_repeat_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,4",), {"times": 3}), (("N,2,3",), {"times": 2})),
     grad=lambda b, g: (OPS["total"](g, axes=(1,), keepdims=False),),
 )

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Backward, Equation, Tensor, define, elements
+from ..facts import elements
+from ..ir import Backward, Equation, Tensor, define
 from ..types import Domain, Type
 from .elementwise import absolute, square
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Equation, define, elements
+from ..facts import elements
+from ..ir import Equation, define
 from ..types import NON_NEGATIVE, POSITIVE, REAL, UNIT, Domain, Type
 from .curves import softplus_nodes, tanh
 from .elementwise import clip, exp, minimum

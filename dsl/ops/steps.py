@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..derived_steps import derived
+from ..facts import no_work
 from ..ir import Equation, Tensor, define
 from ..types import BINARY, WHOLE, Dim, Type
 from .elementwise import flat, mask, where
 from .shape import expand_dims
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _counted_onnx(g: Any, eq: Equation, lengths: str, like: str) -> str:
@@ -40,7 +37,7 @@ counted = define(
     lambda lengths, like: Type("bool", (*lengths.shape, like.shape[lengths.rank]), BINARY),
     numpy=_counted_spelling,
     onnx=_counted_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=((("N of 3", "N,T,4"), {}), (("N,S of 3", "N,S,T,4"), {})),
     grad=flat,
 )
@@ -68,7 +65,7 @@ shorter = define(
     _shorter_type,
     numpy=_shorter_spelling,
     onnx=_shorter_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=tuple((("N of 2..9",), {"plus": plus, "over": over}) for plus, over in ((-1, 1), (0, 2), (1, 3), (2, 1))),
     grad=flat,
 )
@@ -96,7 +93,7 @@ stand_in = define(
     _first_type,
     numpy=lambda x, axis: f"x[{':, ' * axis}:1]",
     onnx=lambda g, eq, x: g.Slice(x, g.ints((0,)), g.ints((1,)), g.ints((eq.attrs["axis"],))),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N,T,4",), {"axis": 1}), (("N,4",), {"axis": 0})),
     grad=flat,
 )
@@ -118,7 +115,7 @@ numbered = define(
     lambda keep, like: Type(like.dtype, keep.shape, BINARY),
     numpy="keep.astype(like.dtype)",
     onnx=lambda g, eq, keep, like: g.Cast(keep, to=g.dtype(eq.results[0].type)),
-    flops=_no_work,
+    flops=no_work,
     cases=((("N of bool", "N,4"), {}),),
     grad=flat,
 )

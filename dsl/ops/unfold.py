@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..facts import no_work
 from ..ir import Backward, Equation, Tensor, define
 from ..types import Shape, Type, point
 from .conv import Margins, Sizes, attributes, columns, fold, places, sizes_of, spelled, unseen
@@ -29,10 +30,6 @@ def unfold_grad_kernel(dy, shape, size, stride=1, dilation=1, pad=0):
     margins = np.broadcast_to(pad, (len(size), 2)).sum(axis=1)
     whole = (len(dy), shape[0], *shape[1:] + margins)
     return without_margins(fold(dy, whole, size, stride, dilation), pad)
-
-
-def _no_work(eq: Equation) -> int:
-    return 0
 
 
 def _type(x: Type, *, size: Sizes, stride: Sizes, dilation: Sizes, pad: Margins) -> Type:
@@ -75,7 +72,7 @@ unfold = define(
     numpy=spelled("unfold(x"),
     kernels=(with_margins, columns, unfold_kernel),
     onnx=_onnx,
-    flops=_no_work,
+    flops=no_work,
     cases=tuple(((x,), attrs) for x, attrs in CASES),
     grad=_grad,
 )

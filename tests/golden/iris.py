@@ -54,8 +54,8 @@ def fit(p, flower):
     wide = flower.astype(np.float64)
     mean = wide.mean(axis=0)
     p["mean"] = mean.astype(np.float32)
-    part = np.sqrt(np.square(wide - mean).mean(axis=0))
-    p["deviation"] = np.where(np.ptp(wide, axis=0) <= 0, 1, part).astype(np.float32)
+    root = np.sqrt(np.square(wide - mean).mean(axis=0))
+    p["deviation"] = np.where(np.ptp(wide, axis=0) <= 0, 1, root).astype(np.float32)
 
 
 def predict(p, flower):

@@ -205,7 +205,9 @@ OPS: dict[str, Callable[..., Any]] = {
     "transposed": lambda x: np.array([m.T.tolist() for m in x.reshape(-1, *x.shape[-2:])]).reshape(
         *x.shape[:-2], x.shape[-1], x.shape[-2]
     ),
-    "expand_dims": lambda x, axis: np.array(x.ravel().tolist()).reshape(*x.shape[:axis], 1, *x.shape[axis:]),
+    "expand_dims": lambda x, axis: np.array(x.ravel().tolist()).reshape(
+        *(x.shape[:axis] + (1,) + x.shape[axis:] if isinstance(axis, int) else (x.shape[0], 1, x.shape[1], 1))
+    ),
     "permute": permute,
     "stack": lambda *xs: np.array([list(rows) for rows in zip(*xs, strict=True)]),
     "pick": lambda x, index: np.array([row[index] for row in x]),
