@@ -101,6 +101,8 @@ class Body:
         self.depths: dict[Value, int] = {}
         # Values that need no name although they have a hint.
         self.inline: set[Value] = set()
+        # Values that are there for each of several weights, so that what is one weight's own does not take their names.
+        self.shared: set[Value] = set()
         # Options of kernels that are given also where they are as usual.
         self.explicit: frozenset[str] = frozenset()
         self.kernels = Kernels()
@@ -171,8 +173,8 @@ class Body:
     def _reuse(self, value: Value, reads: Iterable[Value], equation: Equation) -> None:
         """Let a result take the name of a value that this statement is the last to read."""
         for old in reads:
-            name = self.names.of[old]
-            if name == value.hint and self.last.get(old) is equation and old not in self.finals:
+            name, lasts = self.names.of[old], old in self.shared and value not in self.shared
+            if name == value.hint and self.last.get(old) is equation and old not in self.finals and not lasts:
                 self.names.of[value] = name
 
     def _hint(self, value: Value) -> str:

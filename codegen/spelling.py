@@ -61,7 +61,9 @@ def _spell(node: ast.expr) -> tuple[str, int]:
         case ast.BinOp():
             return _binary(node)
         case ast.UnaryOp():
-            return f"{_UNARY[type(node.op)]}{spell(node.operand, UNARY)}", UNARY
+            # A power binds stronger than the sign before it, and stands in parentheses all the same.
+            level = ATOM if isinstance(node.op, ast.USub) and _is_power(node.operand) else UNARY
+            return f"{_UNARY[type(node.op)]}{spell(node.operand, level)}", UNARY
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return f"{spell(left, COMPARISON + 1)} {_COMPARE[type(op)]} {spell(right, COMPARISON + 1)}", COMPARISON
         case ast.IfExp():
@@ -83,6 +85,10 @@ def _spell(node: ast.expr) -> tuple[str, int]:
             return f"[{', '.join(spell(e) for e in node.elts)}]", ATOM
         case _:
             raise AssertionError(f"no spelling for {ast.dump(node)}")
+
+
+def _is_power(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
 
 
 def _constant(value: Any) -> tuple[str, int]:

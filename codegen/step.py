@@ -46,7 +46,17 @@ def step_program(net: Net) -> Program:
                 for m in loss.updater.moments
             }
             own = {o.name: builder.constant(o.of(net.weights[name]), "f64") for o in loss.updater.owns}
-            moved = builder.inline(update, {"w": w, "g": found[f"d{name}"], **states, **own, **clock})
+            given = {
+                "weight": {"w": w},
+                "gradient": {"g": found[f"d{name}"]},
+                "moment": states,
+                "own": own,
+                "clock": clock,
+            }
+            # A state may be called as the clock or what a weight has of its own is, such as step.
+            arguments = {f"{role} {key}": value for role, of in given.items() for key, value in of.items()}
+            apart = replace(update, inputs=tuple(replace(i, name=f"{i.role} {i.name}") for i in update.inputs))
+            moved = builder.inline(apart, arguments)
             # What steps later reads the weight as this loss left it.
             kept = constrained(moved["w"], net.weights[name].constraints)
             builder.known[arrays[name]] = results[next_name(name)] = kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -76,6 +77,8 @@ class TrainingPage:
             "first_draws": self._draw("0, 1, len(batch[0])", "batch"),
             "steps": [] if net.solver else self._steps(),
             "checked": ", **at" if self.clock else ", draws=draws" if self.draws else "",
+            # Where a loss goes straight, its slopes are those of the targets alone, and as precise as these.
+            "widened": any(field.type.dtype == "f32" for field in net.targets or net.inputs),
             **self._times(),
             "plateaus": bool(net.plateaus),
             "watched": self._watched(),
@@ -191,7 +194,7 @@ class TrainingPage:
         for name, value in program.results.items():
             if len(body.final(name)) > 50:
                 # The report's own name, which tells what is compared, may be too long for a local.
-                value.hint = value.hint or (name if len(name) <= LONGEST_LOCAL else "measure")
+                value.hint = value.hint or (_local(name) if len(name) <= LONGEST_LOCAL else "measure")
                 statements += body.name_final(name)
         self.page.kernels |= body.kernels
         lines += [s.lines(body.indent) for s in statements]
@@ -303,6 +306,11 @@ def _product(dims: list[str]) -> str:
     """The size of an axis as code, that of all examples being `count`."""
     sizes = ["count" if dim == BATCH else spaced(dim) for dim in dims]
     return sizes[0] if len(sizes) == 1 else " * ".join(f"({size})" if " " in size else size for size in sizes)
+
+
+def _local(name: str) -> str:
+    """A name of the report as a local of the page: the number in `within_0.5` has a point, and others have a sign."""
+    return re.sub(r"\W", "_", name)
 
 
 def _of(name: str) -> str:

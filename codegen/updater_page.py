@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dsl.constraints import CONSTRAINTS
-from ..dsl.ir import Input, Program
+from ..dsl.ir import Input, Program, Value
 from ..dsl.net import LossInfo, Moment, Net, UpdaterInfo
 from . import head
-from .body import Statement, assignments
-from .functions import CLOCK, Functions, clock
+from .body import assignments
+from .functions import CLOCK, Functions, clock, reads
 from .simplify import simplify
 from .spelling import WIDTH, number, quote, spell, wrap
 
@@ -114,19 +114,22 @@ class UpdaterPage:
             )
             return "\n".join([*lines, *(["    for name in grads:", *kept] if kept else [])])
         lines.append(f'    """{doc}"""')
-        body, _ = self.page.body(program, (*called[:3], "name", *called[5:]), indent=8)
+        body, _ = self.page.body(program, (*called, "name"), indent=8)
         prefix = "{loss}." if shared else f"{updater.of}." if updater.of else ""
         # What is kept as one number is taken as Python's, beside which an array keeps its precision.
         single = [m.name for m in updater.moments if m.scalar]
         stores = {"w": "p[name]"}
         stores |= {m.name: f'moments[f"{prefix}{{name}}.{m.name}"]' for m in updater.moments}
         others = body.store({name: place for name, place in stores.items() if name not in single})
+        own = _of_weights(program)
+        body.shared = {value for value in (*program.producers, *(i.value for i in program.inputs)) if value not in own}
         statements = body.statements()
         self.page.kernels |= body.kernels
-        inner = _of_weights(program, statements)
+        inner = [s for s in statements if s.equation.results[0] in own]
         lines += [s.lines("    ") for s in statements if s not in inner]
         lines.append("    for name, g in grads.items():")
-        taken = [(name, f"float({place})" if name in single else place) for name, place in stores.items()]
+        local = {i.name: body.names.of[i.value] for i in program.of("weight", "moment") if reads(program, i)}
+        taken = [(local[n], f"float({at})" if n in single else at) for n, at in stores.items() if n in local]
         taken += [(body.names.of[i.value], _own(updater, i)) for i in program.of("own")]
         lines += assignments(taken, "        ")
         lines += [s.lines("        ") for s in inner]
@@ -150,13 +153,13 @@ def moment(net: Net, updater: UpdaterInfo) -> tuple[str, ...]:
     return CLOCK if "drops" in clock(simplify(net.programs[updater.key])) else CLOCK[:2]
 
 
-def _of_weights(program: Program, statements: list[Statement]) -> list[Statement]:
-    """The statements that belong to a weight, rather than to the step."""
+def _of_weights(program: Program) -> set[Value]:
+    """What belongs to a weight, rather than to the step."""
     own = {i.value for i in program.inputs if i.role != "clock"}
     for equation in program.equations:
         if not own.isdisjoint(equation.args):
             own.update(equation.results)
-    return [s for s in statements if s.equation.results[0] in own]
+    return own
 
 
 def _own(updater: UpdaterInfo, given: Input) -> str:

@@ -67,9 +67,9 @@ class _Assembly:
         values = {o.name: t for o, t in outputs}
         told = {f.name for f in spec.of("input") if any(_tells(f, o.type) for o, _ in outputs)}
         programs["predict"] = _asking(self.predicting.builder.program("predict", values), told)
-        compared = self._compared([t for _, t in outputs]) if programs.get("metrics") else None
-        if compared:
-            programs["compared"] = compared
+        if metrics := programs.get("metrics"):
+            programs |= self._compared(metrics, [t for _, t in outputs])
+        self._check_read(programs)
         if any(state.of_data for state in self.training.states.values()):
             fitting = Lowering(spec, "fit").run()
             programs["fit"] = prune(fitting.builder.program("fit", fitting.learned_values))
@@ -164,18 +164,16 @@ class _Assembly:
             return {}
         return {**losses.programs, "metrics": self.judged.builder.program("metrics", values)}
 
-    def _compared(self, outputs: list[Tensor]) -> Program | None:
-        """The program whose results the metrics look at, where these are not just the outputs."""
-        builder = self.predicting.builder
+    def _compared(self, metrics: Program, outputs: list[Tensor]) -> dict[str, Program]:
+        """The metrics, which look at the outputs in their order, or beside them the program of what they look at."""
         tensors = {name: self._find(name) for name in self.inputs}
         order = [t.value for t in outputs]
         if {t.value for t in tensors.values()} == set(order) and len(tensors) == len(order):
-            program = self.judged.builder
-            by_value = {tensors[name].value: self.inputs[name].value for name in tensors}
-            ranks = {by_value[value]: rank for rank, value in enumerate(order)}
-            program.inputs.sort(key=lambda i: ranks.get(i.value, len(ranks)))
-            return None
-        return _asking(builder.program("compared", {name or "prediction": t for name, t in tensors.items()}))
+            ranks = {self.inputs[name].value: order.index(tensor.value) for name, tensor in tensors.items()}
+            inputs = sorted(metrics.inputs, key=lambda i: ranks.get(i.value, len(ranks)))
+            return {"metrics": replace(metrics, inputs=tuple(inputs))}
+        compared = self.predicting.builder.program("compared", {name or "prediction": t for name, t in tensors.items()})
+        return {"compared": _asking(compared)}
 
     def _find(self, name: str) -> Tensor:
         tensor = self.predicting.current if name == LAST else self.predicting.values[name]
@@ -238,6 +236,15 @@ class _Assembly:
             used.add(last)
         if not self.report.failed:
             unused(self.spec, used, self.training.gone_on, self.report)
+
+    def _check_read(self, programs: Mapping[str, Program]) -> None:
+        """Report the inputs that chains begin with, and that are left behind on the way to an output or a loss."""
+        read = {i.name for program in programs.values() for i in _asking(program).of("example")}
+        for field in self.spec.of("input"):
+            if field.name not in read and not field.counts:
+                message = f"no output and no loss depends on the input {field.name}"
+                help = "go on from what is made of it, or name that and use it; a block goes on from in"
+                self.report.error("unused", message, field.place, help)
 
     def _check_steps(self, net: Net) -> None:
         """Report steps of which windows need more than any example can have."""

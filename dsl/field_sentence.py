@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from keyword import iskeyword
 
 from . import syntax
 from .constants import NotConstantError
@@ -19,9 +20,6 @@ LARGEST_EXAMPLE = 2**28
 MOST_AXES = 8
 MOST_CLASSES = 2**20
 MOST_STEPS = 2
-
-# What a first size is called that is meant as that of the batch.
-BATCHES = ("None", "N", "B", "Batch", "BATCH")
 
 
 def field_of(declaration: syntax.Declaration, scope: Scope) -> Field:
@@ -179,6 +177,8 @@ def _named(expr: Name, before: list[Dim], scope: Scope) -> list[Dim]:
     why = help = ""
     if expr.id == BATCH:
         why, help = f"{BATCH} is the number of examples, which a spec never writes", "call the steps T"
+    elif iskeyword(expr.id):
+        why, help = f"{expr.id} is a word of Python's and no name", "take it away: the batch axis is never written"
     elif expr.id in before:
         why, help = f"{expr.id} stands twice", "two lengths have two names"
     elif any(isinstance(d, int) for d in before):

@@ -12,7 +12,7 @@ from .diagnostics import did_you_mean, listed
 from .foreign import word_here
 from .formula import CONSTANTS, FIELDS
 from .functions import FUNCTIONS
-from .parameters import FIRSTS, MEANINGS, OF_WEIGHTS
+from .parameters import FIRSTS, MEANINGS, OF_WEIGHTS, VALUES
 from .source import Place
 from .syntax import (
     Argument,
@@ -133,8 +133,14 @@ class Check:
         for what, names in groups.items():
             for name, place in names.items():
                 if name not in self.used:
-                    help = "use it in a formula, or take it away"
-                    self.error("unused", f"nothing uses the {what} {name}", place, help)
+                    self.error("unused", f"nothing uses the {what} {name}", place, self._how_to_use(name))
+
+    def _how_to_use(self, name: str) -> str:
+        kind, values = self.definition.kind, VALUES.get(self.definition.kind, ())
+        given = dict(zip((p.name for p in self.definition.parameters), values, strict=False))
+        if name in given and len(values) > 1:
+            return f"it is {given[name]}, which every {kind} is given: where it does not count, add 0 * {name}"
+        return "use it in a formula, or take it away"
 
     # Expressions ------------------------------------------------------------------------------------------------------
 
@@ -177,6 +183,7 @@ class Check:
         self.visit(expr.value)
         if expr.name not in FIELDS:
             help = did_you_mean(expr.name, FIELDS) or f"there are {listed(FIELDS)}"
+            help = "a matrix is turned by transpose(W)" if expr.name == "T" else help
             self.error("unknown-name", f"a value has no {expr.name}", expr.place, help)
 
     def _call(self, expr: Call) -> None:

@@ -81,7 +81,7 @@ argument-syntax: a span of columns is first..last, two names or numbers
     let x = 1..3 ¦ let x = a..b ¦ if a..b { relu } ¦ dense [1..3] ¦ dense(1..3) ¦ input x: f32(0..1)
     input x: f32[0..1]
 argument-syntax: positional arguments stand before key=value ones
-  = move {found} to the front
+  = move {found} to the front; the arguments of a value stand in parentheses, as in lr=step(0.1, every=5)
     dense a=3 ¶ ¦ dense a=n ¶ ¦ dense a=3 -3 ¦ dense a=f(n) 3 ¦ dense a=1..4 3 ¦ dense a=[1] 3 ¦ dense(a=3, 3)
     dense(a=3, (n)) ¦ dense(a=3, b) ¦ dense(a=3, b, 3) ¦ let x = f(a=3, -n)
 type-syntax, anything: a type says in brackets how many numbers there are, and in parentheses how many classes
@@ -126,6 +126,10 @@ argument-syntax: two arguments must not touch
     dense 3(n) ¦ dense n[1] ¦ dense f(n)[1] ¦ dense[1] ¦ dense(3)[1]
 expression-syntax: values have no indices
     let a = n[1] ¦ let a = f(n)[1] ¦ let a = (n)[1]
+expression-syntax: a function stands by itself, behind no dot
+  = as in tanh(x), where others write np.tanh(x) or x.tanh()
+    let a = np.tanh(n) ¦ def activation f(x) = np.tanh(x) ¦ def layer f() { return in.tanh() } ¦ let a = (n.tanh(3))
+    def layer f() { a = np.tanh(n) }
 expression-syntax: the operator * is missing
   = write * to multiply
     let a = 3(n) ¦ let a = 2(n)
@@ -142,7 +146,7 @@ expression-syntax: no operator but - stands before a value
   = remove it
     let a = +3 ¦ let a = *3
 expression-syntax: an operator is missing before {found}
-  = two values in an expression are joined by an operator; a body stands in braces
+  = two values in an expression are joined by an operator; a choice is where(condition, a, b); a body stands in braces
     let a = § b ¦ let a = § 3 ¦ let a = § "s" ¦ if § b { relu } ¦ loss ¶ mse ¦ loss mse + § mae
     repeat § b { relu } ¦ def loss f(p, y) = § b ¦ def layer f() { a = § b }
     def layer f() { return § b } ¦ let a = (§ b)

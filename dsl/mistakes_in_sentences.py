@@ -143,6 +143,9 @@ formula-syntax, anything: a body of formulas holds NAME = EXPR, weight, state, r
     def layer f() { relu\nreturn n } ¦ def layer f() { dense(3) } ¦ def layer f() { a: 3 } ¦ def layer f() { 3 }
     def layer f() { "a" } ¦ def layer f() { (a) } ¦ def layer f() { -> a } ¦ def layer f() { let a = 3 }
     def layer f() { return n\n3 }
+formula-syntax: nothing but = gives a name its value
+  = write {word} = {word} {found} …
+    def layer f() { a °= n } ¦ def layer f() { a °n }
 formula-syntax: an expression must follow {word}
     def layer f() { a = } ¦ def layer f() { return } ¦ def layer f() { state a = }
     def layer f() { a =\nreturn n } ¦ def layer f() { return\nreturn n } ¦ def layer f() { a = -> n }

@@ -205,6 +205,10 @@ def _choice(use: Use) -> str:
 
 
 def _scheduled(use: Use) -> float | Scheduled:
+    if isinstance(use.expr, Name) and use.expr.id not in use.scope.constants:
+        bare = use.scope.find("schedule", use.expr.id)
+        if bare:
+            raise use.fail(f"{bare.name} lacks its parentheses", f"as in {use.option.name}={bare.example}")
     if not isinstance(use.expr, Call):
         return _real(use)
     word = word_or_fail("schedule", use.expr.word, use.expr.word_place, use.scope)
@@ -282,6 +286,8 @@ FORMS: dict[str, Callable[[Use], Any]] = {
 }
 # Options that every schedule takes by name, unless it has one of the same name.
 OF_SCHEDULES = {
-    "per": Option("per", Kind("choice", "epoch or step"), "epoch", False, "what t counts"),
+    "per": Option(
+        "per", Kind("choice", "epoch or step"), "epoch", False, "what t counts: epochs from 0, or steps from 1"
+    ),
     "warmup": Option("warmup", Kind("real", "a number of at least 0", 0), 0.0, False, "up to which t it grows"),
 }

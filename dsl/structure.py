@@ -71,6 +71,7 @@ class Lowering(Layers):
         for given in (*self.spec.of("input"), *self.spec.of("noise")):
             tensor = self._input(given) if given.role == "input" else self._noise(given)
             self.values[given.name] = None if given.name in self.spec.faulty else tensor
+        count = len(self.builder.inputs)
         with within(self):
             try:
                 self._sentences(self.spec.chains)
@@ -81,7 +82,8 @@ class Lowering(Layers):
         self.frame = self.whole
         self.builder.section, self.builder.origin = None, ()
         # Only training draws, and weights are called the same in every mode: so draws get their names last.
-        self.builder.inputs = [self._named(i) if i.role == "draw" else i for i in self.builder.inputs]
+        own = self.builder.inputs[count:]
+        self.builder.inputs[count:] = [self._named(i) if i.role == "draw" else i for i in own]
         return self
 
     def _input(self, given: Field) -> Tensor:
@@ -97,8 +99,6 @@ class Lowering(Layers):
         return self.builder.input("noise", noise.name, noise.type)
 
     def _named(self, draw: Input) -> Input:
-        if draw.name in self.spec.fields:
-            return draw
         name = draw.value.hint = self._fresh(draw.name)
         return replace(draw, name=name)
 

@@ -144,8 +144,12 @@ def _compared(user: UserWord, p: Tensor, y: Tensor, options: Mapping[str, Any]) 
 
 
 def _loss(user: UserWord, p: Tensor, y: Tensor, **options: Any) -> Tensor:
+    """A number an example; what the formula makes of the batch itself is that of every example."""
     with user.using(p.builder, _compared(user, p, y, options)) as ev:
-        return per_example(user, ev, user.formula(ev))
+        result = _numbers(user, ev, user.formula(ev))
+        if isinstance(result, Tensor) and result.shape == ():
+            return ops.broadcast_like(result, ops.total(p, axes=tuple(range(1, len(p.shape))), keepdims=False))
+        return per_example(user, ev, result)
 
 
 def _metric(user: UserWord, p: Tensor, y: Tensor, **options: Any) -> Tensor:

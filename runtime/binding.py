@@ -131,9 +131,13 @@ def _undealt(table: Table, left: Sequence[Field], rest: Sequence[int]) -> Fault:
     names = listed(f"{f.name} ({f.text})" for f in left)
     columns = listed(_name(table, c) for c in rest) or "none"
     message = f"it is not clear which columns belong to {names}; these are left: {columns}"
-    example = " ".join(f"{f.name}={'1' if f.width == 1 else f'1..{f.width}'}" for f in left[:2])
+    first, example = rest[0] + 1 if rest else 1, ""
+    for field in left[:2]:
+        last = first + field.width - 1
+        example += f" {field.name}={first if last == first else f'{first}..{last}'}"
+        first = last + 1
     return Fault(
-        "data-binding", message, str(table.path), f'deal them by hand, as in `data "{table.path.name}" {example}`'
+        "data-binding", message, str(table.path), f'deal them by hand, as in `data "{table.path.name}"{example}`'
     )
 
 

@@ -178,7 +178,7 @@ def _plan(
     fields = metadata.fields if need_targets else metadata.inputs
     if not sources:
         single = base / spec.file if spec.file else None
-        by_name = {name: base / how["file"] for name, how in spec.bind.items() if "file" in how}
+        by_name = {name: _own_file(base, name, how["file"]) for name, how in spec.bind.items() if "file" in how}
     else:
         split = [_split(metadata, source) for source in sources]
         named = [(name, path) for name, path in split if name is not None]
@@ -196,6 +196,14 @@ def _plan(
         help = 'name a file with `--data FILE`, or in the spec: `data "FILE"`'
         raise Fault("data-source", f"nothing says where the examples of {without} are", None, help)
     return single if len(by_name) < len(fields) else None, by_name
+
+
+def _own_file(base: Path, name: str, file: str) -> Path:
+    """The file that the spec gives to a single field, as long as no column may be meant."""
+    path = base / file
+    if path.suffix or path.exists():
+        return path
+    raise Fault("file-missing", "there is no such file", str(path), f'a column of this name is {name}=["{file}"]')
 
 
 def _split(metadata: Metadata, source: str | Path) -> tuple[str | None, Path]:

@@ -15,7 +15,7 @@ from . import checkpoint, history, ort
 from .checkpoint import Fingerprint, State
 from .data import Examples
 from .engines import Engine, NumpyEngine
-from .errors import Fault, Interrupted
+from .errors import Fault, Interrupted, plural
 from .fields import Array, digest_of
 from .guard import all_finite, find_first_bad
 from .history import Measure, Record
@@ -86,7 +86,8 @@ def split_of(trainer: Trainer, metadata: Metadata, examples: Examples) -> Split:
     rows, held = trainer.split(examples.count)
     if len(rows) == 0 or len(held) == 0:
         side = "train on" if len(rows) == 0 else "validate on"
-        message = f"{examples.count} examples with validation={trainer.validation:g} leave none to {side}"
+        found = plural(examples.count, "example")
+        message = f"validation={trainer.validation:g} of {found} leaves none to {side}"
         raise Fault("split-empty", message, None, "give more data, or another share for `validation=`")
     return Split(rows, inputs, targets, tuple(a[held] for a in inputs), tuple(a[held] for a in targets))
 

@@ -269,7 +269,15 @@ def test_nothing_is_guessed_with_several_inputs(table: Any) -> None:
     with pytest.raises(Fault) as caught:
         read(net([field("a"), field("b")], [Y]), [table("1,2,3\n")])
     assert caught.value.code == "data-binding"
-    assert caught.value.help == 'deal them by hand, as in `data "t.csv" a=1 b=1`'
+    assert caught.value.help == 'deal them by hand, as in `data "t.csv" a=1 b=2`'
+
+
+def test_a_column_with_blanks_in_its_name_stands_in_brackets(table: Any) -> None:
+    base = table("a,b,the label\n1,3,0\n2,4,1\n").parent
+    with pytest.raises(Fault) as caught:
+        read(net(file="t.csv", bind={"y": {"file": "the label"}}), base=base)
+    assert caught.value.code == "file-missing" and caught.value.help == 'a column of this name is y=["the label"]'
+    assert read(net(file="t.csv", bind={"y": {"columns": ["the label"]}}), base=base)
 
 
 def test_a_delimiter_can_be_named(table: Any) -> None:

@@ -315,6 +315,20 @@ def test_hostile_definitions(name: str):
     assert all(render(d) and d.place is not None for d in found)
 
 
+TOLD = {
+    "def loss own(p, y) = mean(abs(p))": "the target, which every loss is given: where it does not count, add 0 * y",
+    "def metric own(p, y) = mean(y)": "the prediction, which every metric is given: where it does not count, add 0 * p",
+    "def activation own(x, k=1) = x": "use it in a formula, or take it away",
+    "def layer own(n) {\n    weight W: [n, in.features]\n    return in @ W.T\n}": "a matrix is turned by transpose(W)",
+}
+
+
+@pytest.mark.parametrize("definition", TOLD)
+def test_what_helps_with_a_definition(definition: str):
+    (found,) = diagnostics(spec(f"{definition}\ndense 2"))
+    assert found.help and found.help.removeprefix("it is ") == TOLD[definition]
+
+
 NUMBERS = {
     "a division by what may be 0": ("rate / epoch", "domain-mismatch"),
     "a negative power of what may be 0": ("rate * epoch^-1", "domain-mismatch"),

@@ -249,6 +249,10 @@ LOSSES: dict[str, tuple[str, Callable[[Array, Array], Any]]] = {
         "binary[3]",
         lambda p, y: -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(axis=1),
     ),
+    "1 - mean(batch_mean(p * y) / sqrt(batch_mean(p^2) * batch_mean(y^2) + 0.01))": (
+        "f32[2]",
+        lambda p, y: 1 - ((p * y).mean(axis=0) / np.sqrt((p * p).mean(axis=0) * (y * y).mean(axis=0) + 0.01)).mean(),
+    ),
     "mean(abs(p - batch_mean(y)))": ("positive[2]", lambda p, y: np.abs(p - y.mean(axis=0)).mean(axis=1)),
 }
 HEADS = {"class(3)": "dense 3 -> softmax", "binary[3]": "dense 3 -> sigmoid"}
@@ -263,6 +267,46 @@ def test_loss(formula: str):
     assert_close(made.loss_and_grads(p, *inputs, y)[0], exact(made.predict(p, *inputs), y).mean(), EXACT, formula)
     gradients_of_weights(net)
     check_steps(net, 3, formula)
+
+
+# Bodies of updaters whose names the page itself has, or which name anew what is the same for all weights.
+UPDATERS: dict[str, tuple[str, Callable[[Array, float, int, dict[str, Any]], Array]]] = {
+    "a value of the step that becomes a weight's": (
+        "c = 1 + t / 10\nc = c * g\nw = w - lr * c",
+        lambda g, lr, t, kept: -lr * (1 + t / 10) * g,
+    ),
+    "states that are called as the page's own names": (
+        "state grads = zeros\nstate np = 0.5\nstate p = zeros\nstate name = ones\ngrads = grads + g\np = grads * np\n"
+        "np = np + 1\nname = name * 2\nw = w - lr * (p + grads) / name",
+        lambda g, lr, t, kept: (
+            kept.update(s=kept.get("s", 0) + g) or -lr * (kept["s"] * (t - 0.5) + kept["s"]) / 2.0**t
+        ),
+    ),
+    "states that are called as the clock and as options of layers": (
+        "state step = 1\nstate lr_scale = zeros\nstep = step * 2 * t\n"
+        "lr_scale = lr_scale + g\nw = w - lr * lr_scale / step",
+        lambda g, lr, t, kept: kept.update(s=kept.get("s", 0) + g) or -lr * kept["s"] / (2.0**t * math.factorial(t)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UPDATERS)
+def test_names_in_an_updater(name: str):
+    body, exact = UPDATERS[name]
+    net = small(f"def updater own(lr=0.1) {{\n{body}\n}}\ndense 4 lr_scale=0.5 -> tanh\ndense 2", updater="own")
+    made, kept = module(net), {}
+    p = {name: w.astype(float) for name, w in made.init(1).items()}
+    moments, wanted = made.init_updater(p), dict(p)
+    for t in (1, 2, 3):
+        grads = {name: np.cos(t + w) for name, w in p.items()}
+        for name, g in grads.items():
+            wanted[name] = wanted[name] + exact(
+                g, 0.1 * (0.5 if name in ("W1", "b1") else 1), t, kept.setdefault(name, {})
+            )
+        made.update(p, moments, grads, t, t / 4)
+        for name in p:
+            assert_close(p[name], wanted[name], EXACT, name)
+    check_steps(net, 3, body)
 
 
 def test_a_loss_by_logarithms_survives_saturated_predictions():
@@ -287,3 +331,9 @@ def test_a_formula_on_the_page():
     page = to_numpy(small(f"{text}\nown 3\ndense 2"))
     assert "    gate = x @ W1  # (N, 3)\n    z1 = gate * np.tanh(gate)\n" in page
     assert "# 1  own 3\n" in page
+
+
+def test_a_negated_power_is_written_as_the_formatter_does():
+    text = "def schedule own(v) = v * exp(-(t - 1)^2) + v * exp(-t^2)\ndense 2"
+    page = to_numpy(small(text, updater="sgd lr=own(0.1)"))
+    assert "LR_V * math.exp(-((epoch - 1) ** 2)) + LR_V * math.exp(-(epoch**2))" in page

@@ -13,7 +13,7 @@ import pytest
 import reference
 from harness import Array, module, small
 from netc.codegen import to_numpy
-from netc.dsl import SpecError
+from netc.dsl import SpecError, load_text
 from netc.dsl.words import WORDS
 from uses import TARGETS, Use, judged_net, uses
 
@@ -299,6 +299,28 @@ OWN = "def metric within(p, y, tol=0.5) = mean(where(abs(p - y) < tol, 1, 0))\n"
 def test_a_metric_s_name_has_its_numbers():
     net = small(f"{OWN}dense 2", more="metric within(tol=0.1) within(tol=0.3) within")
     assert set(net.programs["metrics"].results) == {"loss", "within_0.1", "within_0.3", "within"}
+
+
+def test_metrics_take_the_outputs_in_their_order():
+    """Whatever the loss names first: `evaluate` hands them on as `predict` gives them."""
+    text = "net m\ninput x: f32[3]\ntarget y: f32\ntarget z: f32\n"
+    text += "p = x -> dense 1\nq = x -> dense 1\noutput q\noutput p\n"
+    net = load_text(f"{text}loss mse(p, y) + 2 * mse(q, z)\nupdater sgd\nmetric mae(p, y) mae(q, z)\n", "m.net")
+    made, rng = module(net), np.random.default_rng(1)
+    x, y, z = rng.standard_normal((5, 3)), rng.standard_normal(5), rng.standard_normal(5)
+    p = {name: w.astype(float) for name, w in made.init(1).items()}
+    exact = {"mae_p_y": np.abs((x @ p["W1"])[:, 0] - y).mean(), "mae_q_z": np.abs((x @ p["W2"])[:, 0] - z).mean()}
+    report = made.evaluate(p, (x,), (y, z))
+    assert report["loss"] == pytest.approx(made.loss_and_grads(p, x, y, z)[0])
+    assert {name: report[name] for name in exact} == pytest.approx(exact)
+
+
+def test_numbers_in_a_metric_s_name_are_no_part_of_a_local_of_the_page():
+    """`surprise_0.001` and `surprise_-1.5` are names of the report, and no names of Python's."""
+    own = "def metric surprise(p, y, low=1e-3) = -sum((p + 0 * y) * log(max(p, exp(low))))\n"
+    made = module(small(f"{own}dense 2", more="metric surprise(low=0.001) surprise(low=-1.5) surprise"))
+    p, y = examples("f32", np.random.default_rng(1))
+    assert list(made.metrics(p, y)) == ["loss", "surprise_0.001", "surprise_-1.5", "surprise"]
 
 
 def test_a_fault_of_an_own_metric_is_placed_at_its_use():

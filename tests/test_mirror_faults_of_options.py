@@ -218,6 +218,9 @@ OPTIONS = {
         "lr of sgd is a number of at least 0, or a schedule; -1 is not",
         {"updater": "sgd lr=-1"},
     ),
+    "a schedule without its numbers": Mistake(
+        "dense 2", "bad-option 6:16", "cosine lacks its parentheses | as in lr=cosine(", {"updater": "sgd lr=cosine"}
+    ),
     "a momentum of all": Mistake(
         "dense 2", "bad-option 6:20", "beta1 of adam is a number from 0 to below 1", {"updater": "adam beta1=1"}
     ),

@@ -27,6 +27,9 @@ SHAPES = {
         "lstm needs numbers, but x is a category, whose values are ids | put onehot or embedding before lstm",
         {"given": "token(65)[T]"},
     ),
+    "a batch axis": Mistake(
+        "dense 2", "bad-type 2:14", "and no name | take it away: the batch axis is never", {"given": "f32[None, 6]"}
+    ),
     "one id and not a row of them": Mistake(
         "embedding 4 -> lstm 3 -> last_step -> dense 2",
         "shape-mismatch 4:16",

@@ -82,6 +82,7 @@ def test_hostile_names_in_graphs(role: str):
         "x2",
         "part",
         "probs",
+        "dropout1",
     ):
         net = accepted(name, role)
         assert net is not None, name

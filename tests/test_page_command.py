@@ -51,6 +51,14 @@ def test_check_passes_where_there_are_kinks_and_bends(layers: str, capsys: pytes
     assert capsys.readouterr().out.endswith("\nall gradients agree\n")
 
 
+def test_check_is_no_coarser_than_its_data(capsys: pytest.CaptureFixture[str]):
+    """A straight loss has slopes of the float32 targets alone, here far below the terms that they are the sum of."""
+    made = module(small("dense 2", target="binary[2]", loss="wasserstein", updater="sgd"))
+    x, y = np.random.default_rng(0).random((30, 6)).astype(np.float32), np.eye(2, dtype=np.float32)[np.arange(30) % 2]
+    assert made.check([np.repeat(x[::2], 2, axis=0) + x * 1e-3], [y]) == []
+    assert capsys.readouterr().out.endswith("\nall gradients agree\n")
+
+
 @pytest.mark.parametrize(
     ("arrays", "told"),
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from harness import spec
-from netc.dsl import Source, check
+from netc.dsl import Source, SpecError, check, load_text
 from netc.dsl.diagnostics import Diagnostic
 from test_structure import deep
 
@@ -144,3 +144,18 @@ def test_near_names_are_suggested():
         "did you mean generator?",
         "did you mean residual?",
     ]
+
+
+LEFT_BEHIND = {
+    "by a chain with another source": "x -> tanh\nz -> dense 2",
+    "by a block that does not look at in": "def block b(other) { other -> dense 3 -> tanh }\nx -> b z -> dense 2",
+}
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_an_input_that_is_left_behind_is_told(name: str):
+    """A chain begins with it, but nothing that is given, trained or compared depends on it."""
+    text = f"net m\ninput x: f32[4]\ninput z: f32[4]\ntarget y: f32[2]\n{LEFT_BEHIND[name]}\nloss mse\nupdater sgd\n"
+    with pytest.raises(SpecError, match="no output and no loss depends on the input x") as caught:
+        load_text(text, "m.net")
+    assert [d.place.line for d in caught.value.diagnostics if d.place] == [2]
