@@ -132,6 +132,7 @@ def holds(name: str) -> bool:
         the_reference_agrees(net, page, model, step, weights)
         inferred_shapes_run(net, rng)
         padding_changes_nothing(net, rng)
+        the_report_is_of_the_losses(net, rng)
     compiling_again_gives_the_same_bytes(net, page, model, step, weights)
     canonical_text_is_the_same_net(net)
     return all(slope.ok or idle(net, slope.name) for slope in proof.slopes)
@@ -218,6 +219,21 @@ def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
     assert_close(again, loss, EXACT, "padding and the loss")
     for name, grad in grads.items():
         assert_close(others[name], grad, EXACT, f"padding and {name}")
+
+
+def the_report_is_of_the_losses(net: Net, rng: np.random.Generator) -> None:
+    """What a page reports of a set is what it trains on, where training does nothing else than prediction."""
+    made = module(net)
+    alike = [loss for loss in net.losses if not net.programs[loss.key].of("draw", "clock") and not loss.moved]
+    if not alike or not hasattr(made, "evaluate"):
+        return
+    inputs, targets = batch(net, rng, SIZES["N"], enough(net))
+    p, given = weights_of(made, net, rng, inputs), extras(made, net, count=SIZES["N"], steps=enough(net))
+    reported = made.evaluate(p, inputs, targets)
+    for loss in alike:
+        trained, *_ = getattr(made, loss.function)(p, *inputs, *targets, **given)
+        if np.isfinite(trained) and "penalty" not in net.programs[loss.key].results:
+            assert_close(reported[loss.name or "loss"], trained, EXACT, f"the report and {loss.name or 'the loss'}")
 
 
 def padded(field: Any, array: Any, lengths: dict[str, Any]) -> Any:
