@@ -50,7 +50,7 @@ def command(
     if not as_object:
         show.diagnostics(report.ordered())
     from ..codegen import to_numpy
-    from ..runtime import load_weights
+    from ..runtime import Fault, load_weights
 
     text = to_numpy(net)
     first = trainer(net, text).init(net.train["seed"])
@@ -70,11 +70,11 @@ def command(
         diagnostics = [as_json(d) for d in report.ordered()]
         show.report({"ok": proof.ok, **result, "proof": proof.to_json(), "diagnostics": diagnostics})
         if not proof.ok:
-            raise click.exceptions.Exit(BUG)
+            raise click.exceptions.Exit(1 if isinstance(proof.refusal(), Fault) else BUG)
     else:
         click.echo("\n".join(render(proof)))
         if not proof.ok:
-            raise RuntimeError("the artifacts differ from each other; nothing was written")
+            raise proof.refusal()
         click.echo("\n".join(_said(net, folder, files, weights is not None, beside)))
 
 

@@ -5,7 +5,7 @@ err by max(1e-5, 8 times the float32 file's own error). That hides what is small
 its own scale, a weight by how far the step moves it: where the float32 file has max |a - exact| / max |exact| <= 1e-4,
 the graph may have 1e-3, both besides what the rounding of the stored number takes, or 8 times the file's own. The
 file's own error is the larger of two runs, the second with the last bit of each weight and of the examples changed,
-since a single run may be right by luck.
+since a single run may be right by luck. What is inf or nan in the file is so in the graph, and is told.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ BLOCK = 1 << 18
 # A gradient whose largest element is below this share of the loss says nothing.
 FAINT = 1e-6
 
-Status: TypeAlias = Literal["ok", "differs", "not proven"]
+Status: TypeAlias = Literal["ok", "differs", "not finite", "not proven"]
+
+# What is said of a value that the artifacts agree on, and of one that they do not.
+ENDLESS = "it is inf or nan for examples that the types allow"
+UNLIKE = f"{ENDLESS}, and not the same in the graph as in the file"
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,29 @@ class Values:
     around: float = 0.0
 
     @cached_property
+    def odd(self) -> Array | None:
+        """Which elements are no finite numbers in the file, in one of its runs; None where all of them are."""
+        runs = [run for run in (self.exact, self.file, self.beside) if run is not None]
+        finite = [np.isfinite(run) for run in runs]
+        return None if all(each.all() for each in finite) else ~np.logical_and.reduce(finite)
+
+    @cached_property
+    def finite(self) -> Values:
+        """The same of the other elements alone."""
+        if self.odd is None:
+            return self
+        kept = [None if a is None else a[~self.odd] for a in (self.graph, self.file, self.exact, self.start)]
+        graph, file, exact, start = kept
+        assert graph is not None and file is not None and exact is not None
+        return Values(graph, file, exact, start, None if self.beside is None else self.beside[~self.odd], self.around)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the graph is inf or nan where the file is, wherever that does not hang on its last bits."""
+        steady = np.ones(self.file.shape, bool) if self.beside is None else _same(self.file, self.beside)
+        return bool(_same(self.graph, self.file)[steady].all())
+
+    @cached_property
     def own(self) -> float:
         """The float32 file's own error."""
         beside = 0.0 if self.beside is None else _distance(self.beside, self.exact)
@@ -138,7 +165,9 @@ class Values:
     @property
     def agree(self) -> bool:
         """Whether the graph is within its limits."""
-        return not _misfit(self) and self.by_limit.ok and (self.relative is None or self.relative.ok)
+        if _misfit(self):
+            return False
+        return self.finite.by_limit.ok and (self.finite.relative is None or self.finite.relative.ok)
 
 
 @dataclass
@@ -150,6 +179,7 @@ class _Entry:
     decided: set[Any] = field(default_factory=set[Any])
     signal: bool = False
     wrong: str = ""
+    odd: bool = False
     silent: str = "it has no value that is finite"
 
 
@@ -159,14 +189,19 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], _Entry] = {}
 
-    def compare(self, name: str, what: str, values: Values, examples: bool = False) -> None:
-        """Compare a value in one more case; `examples` says that its first axis is the batch."""
+    def compare(self, name: str, what: str, values: Values, examples: bool = False, stretched: bool = False) -> None:
+        """Compare a value in one more case; `examples` says that its first axis is the batch.
+
+        Examples that were `stretched` far beyond usual ones say nothing where a value is not finite.
+        """
         entry = self._entries.setdefault((name, what), _Entry(what))
         entry.compared += 1
         wrong = _misfit(values)
+        if not wrong and values.odd is not None and not stretched:
+            entry.odd, wrong = True, "" if values.alike else UNLIKE
         if wrong:
             entry.wrong = wrong
-        elif np.all(np.isfinite(values.exact)):
+        elif values.odd is None or not values.odd.all():
             _measure(entry, values, examples)
 
     def silent(self, name: str, what: str, reason: str) -> None:
@@ -200,13 +235,14 @@ def _misfit(values: Values) -> str:
 
 
 def _measure(entry: _Entry, values: Values, examples: bool) -> None:
-    entry.differences.append(values.by_limit)
-    if values.relative is not None:
-        entry.relatives.append(values.relative)
+    relative = values.finite.relative
+    entry.differences.append(values.finite.by_limit)
+    if relative is not None:
+        entry.relatives.append(relative)
     if entry.signal:
         return
     silent = _silence(values, examples)
-    if values.relative is None:
+    if relative is None:
         silent = silent or "it is, or moves by, less than float32 shows"
     entry.signal |= not silent
     entry.silent = silent or entry.silent
@@ -220,6 +256,11 @@ def _distance(a: Array, b: Array | None = None) -> float:
         part = a[i : i + BLOCK] if b is None else a[i : i + BLOCK] - b[i : i + BLOCK]
         found = np.maximum(found, np.max(np.abs(part)))
     return math.inf if np.isnan(found) else float(found)
+
+
+def _same(a: Array, b: Array) -> Array:
+    """Which elements are both finite, or the same of inf, -inf and nan."""
+    return (np.isfinite(a) & np.isfinite(b)) | (a == b) | (np.isnan(a) & np.isnan(b))
 
 
 def _silence(values: Values, examples: bool) -> str:
@@ -242,10 +283,9 @@ def _row(name: str, entry: _Entry) -> Row:
     reason = entry.wrong
     if not reason and not (worst.ok and (relative is None or relative.ok)):
         reason = "the graph is further from the float64 file than its limit"
-    status: Status = "differs" if reason else "ok" if entry.signal else "not proven"
-    return Row(
-        name, entry.what, entry.compared, worst, relative, status, reason or ("" if entry.signal else entry.silent)
-    )
+    status: Status = "differs" if reason else "not finite" if entry.odd else "ok" if entry.signal else "not proven"
+    why = {"differs": reason, "not finite": ENDLESS, "ok": "", "not proven": entry.silent}[status]
+    return Row(name, entry.what, entry.compared, worst, relative, status, why)
 
 
 def short(number: float) -> str:

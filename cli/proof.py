@@ -21,17 +21,19 @@ import numpy as np
 from ..codegen import fold_norms, to_numpy, to_onnx, to_step
 from ..codegen.norm_folding import Folded
 from ..dsl.net import Net
-from ..runtime import trainer_of
+from ..runtime import Fault, trainer_of
 from ..runtime.fields import Array
 from . import sampling
-from .differences import EXACT, Difference, Row, Status, short
+from .differences import EXACT, UNLIKE, Difference, Row, Status, short
 from .prove_predictions import predictions
 from .prove_training import Training, reaching_gain, training
-from .slopes import Slope
+from .slopes import STEEP, Slope
 from .smaller import smaller
 
 # What is said of a large net.
 SHORT = "a large net: compared in one step, and its gradients along one direction of all weights"
+# What to do where values are not finite.
+HELP = "give formulas what they have a finite value and slope for, as in 1 / max(x, 1e-3) and sqrt(x + 1e-6)"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ class Proof:
         """Each value that says nothing, and why, in the smaller net neither."""
         known = {name for name, _ in self.smaller.with_status("ok")} if self.smaller else set[str]()
         return [(name, reason) for name, reason in self.with_status("not proven") if name not in known]
+
+    @property
+    def endless(self) -> list[tuple[str, str]]:
+        """Each value that is inf or nan for examples that the types allow, though the artifacts agree on it."""
+        less = self.smaller
+        more = [(f"{name}, with {less.of}", reason) for name, reason in less.endless] if less else []
+        return [*self.with_status("not finite"), *more]
 
     @property
     def differing(self) -> list[tuple[str, str]]:
@@ -92,7 +101,16 @@ class Proof:
             return f"NOT proved: {len(self.differing)} of {count} values differ"
         nearest = self.largest
         largest = f"largest difference {nearest.error:.1e} (limit {short(nearest.limit)})"
-        return f"proved: {self.proven} values, {largest}, {len(self.unproven)} not proven"
+        found = f"proved: {self.proven} values, {largest}, {len(self.unproven)} not proven"
+        return f"{found}, and {len(self.endless)} NOT FINITE" if self.endless else found
+
+    def refusal(self) -> Exception:
+        """What to raise where something differs: the spec is at fault if all of it is not finite, else netc."""
+        wrong = [f"{name}: {reason}" for name, reason in self.differing]
+        if all(reason in (UNLIKE, STEEP) for _, reason in self.differing):
+            # The gradient is the cause of what a step makes of it.
+            return Fault("not-finite", next((each for each in wrong if each.endswith(STEEP)), wrong[0]), None, HELP)
+        return RuntimeError(f"the artifacts differ from each other; nothing was written: {'; '.join(wrong[:3])}")
 
     def to_json(self) -> dict[str, Any]:
         """The proof as an object for programs; what is not a number is told as text."""
@@ -102,6 +120,7 @@ class Proof:
             "proven": self.proven,
             "values": [_plain(row) for row in self.rows],
             "gradients": [_plain(slope) for slope in self.slopes],
+            "not_finite": [{"name": name, "reason": reason} for name, reason in self.endless],
             "unproven": [{"name": name, "reason": reason} for name, reason in self.unproven],
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),

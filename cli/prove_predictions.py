@@ -61,7 +61,7 @@ class Subject:
             values = Values(graph[output.name], mine, precise, beside=other)
             if not values.agree:
                 values = replace(values, around=self._around(batch, k))
-            ledger.compare(output.name, self.what, values, examples=True)
+            ledger.compare(output.name, self.what, values, examples=True, stretched=batch.stretched)
         said = {output.name: array for output, array in zip(self.net.outputs, file, strict=True)}
         for output in self.outputs:
             if output.of is not None:
@@ -76,7 +76,8 @@ class Subject:
             given = batch.given(self.net)
             mine = _tuple(self.trainer.predict(dict(p), *given))[k]
             exact = _tuple(self.trainer.precise.predict(widened(p), *map(wide, given)))[k]
-            return float(np.max(np.abs(mine - exact), initial=0.0))
+            errors = np.abs(mine - exact)
+            return float(np.max(errors[np.isfinite(errors)], initial=0.0))
 
         return max(error(*point) for point in sampling.around(self.net, self.weights, batch))
 
@@ -137,8 +138,9 @@ def _halving(net: Net, trainer: Trainer, weights: Arrays) -> Arrays:
     found: Arrays = {}
     for output, values in zip(net.outputs, _tuple(trainer.predict(dict(weights), *batch)), strict=True):
         if output.threshold and output.threshold.tuned:
-            ones = values[..., 1:].reshape(-1, 1) if output.target and output.target.kind == "class" else values
-            found[output.threshold.tuned.state] = np.median(ones, axis=0).astype(np.float32)
+            tuned = output.threshold.tuned
+            ones = values[..., 1:] if output.target and output.target.kind == "class" else values
+            found[tuned.state] = np.median(ones.reshape(-1, *tuned.shape), axis=0).astype(np.float32)
     return found
 
 

@@ -73,7 +73,8 @@ def _options(trainer: Trainer, loss: Loss, batch: Batch, clock: Clock) -> dict[s
 
 
 def _precise(batch: Batch) -> Batch:
-    return Batch(*(tuple(map(wide, arrays)) for arrays in (batch.inputs, batch.targets, batch.noises)))
+    inputs, targets, noises = (tuple(map(wide, arrays)) for arrays in (batch.inputs, batch.targets, batch.noises))
+    return Batch(inputs, targets, noises, batch.stretched)
 
 
 def reaching_gain(net: Net, trainer: Trainer, first: Arrays) -> float:
@@ -203,11 +204,11 @@ class Steps:
                 around = around or self._around(batch, clock, weights)
                 errors = around.get(name, np.zeros(mine.shape))
                 known = np.where(unknown, 0, errors) if unknown.shape == mine.shape else errors
-                values = replace(values, around=float(np.max(known, initial=0.0)))
+                values = replace(values, around=float(np.max(known[np.isfinite(known)], initial=0.0)))
             if not values.agree and name in self._behind(faint):
                 self.ledger.silent(result, self._what(name), "it follows a step that rounding decides in part")
                 continue
-            self.ledger.compare(result, self._what(name), values)
+            self.ledger.compare(result, self._what(name), values, stretched=batch.stretched or other is not None)
 
     def _unknown(self, faint: dict[str, Array]) -> dict[str, Array]:
         """Elements of gradients that are rounding alone, and those at which a step jumps."""

@@ -48,6 +48,8 @@ class Batch:
     inputs: tuple[Array, ...]
     targets: tuple[Array, ...]
     noises: tuple[Array, ...] = ()
+    # Whether it is larger than examples usually are.
+    stretched: bool = False
 
     def given(self, net: Net) -> tuple[Array, ...]:
         """What `predict` takes of it."""
@@ -173,6 +175,7 @@ def batch(net: Net, count: int, key: object = 0, factor: float = 1.0) -> Batch:
         tuple(_drawn(net, f, count, key, factor) for f in net.inputs),
         tuple(_drawn(net, f, count, key, factor) for f in net.targets),
         tuple(_drawn(net, f, count, key) for f in net.noises),
+        factor != 1.0,
     )
 
 

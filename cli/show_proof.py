@@ -29,6 +29,7 @@ def render(proof: Proof, width: int = 80) -> list[str]:
     if proof.smaller:
         lines += _wrapped(f"in full with {proof.smaller.of}: {proof.smaller.summary}", width)
     lines += _reasons("DIFFERS", proof.differing, width)
+    lines += _reasons("NOT FINITE", proof.endless, width)
     lines += _reasons("not proven", proof.unproven, width)
     return [*lines, *_wrapped(proof.summary, width)]
 
@@ -55,7 +56,7 @@ def _worst(items: Sequence[Each], most: int, badness: Callable[[Each], float]) -
     """All of few in their order, or the worst of many."""
     if len(items) <= most:
         return list(items), 0
-    order = {"differs": 0, "not proven": 1, "ok": 2}
+    order = {"differs": 0, "not finite": 1, "not proven": 2, "ok": 3}
     ranked = sorted(items, key=lambda item: (order[item.status], -badness(item)))
     return ranked[: most - 1], len(items) - most + 1
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..runtime.fields import Array
 from ..runtime.module import Arrays
-from .differences import Status
+from .differences import ENDLESS, Status
 
 DIRECTIONS = 3
 # How often the point of one direction is moved before its gradient counts as not proven.
@@ -39,6 +39,8 @@ BENT = 1e-3
 # of a very deep or a very large one: beyond them, neighbouring weights share their directions.
 EVALUATIONS = 60_000
 WORK = 11_000_000_000
+# What is said of a gradient that is not finite where the loss is.
+STEEP = f"{ENDLESS}, and the loss is not"
 # How often a loss is evaluated for the gradient of one weight, about.
 LOOKS = 15
 
@@ -128,9 +130,10 @@ class _Seen:
 
 
 def _verdict(seen: list[_Seen]) -> tuple[Status, str]:
-    seen = [s for s in seen if np.isfinite(s.numeric)]
-    if not seen:
-        return "not proven", "the loss is not finite"
+    if not all(np.isfinite(s.numeric) for s in seen):
+        return "not finite", "the loss is not finite"
+    if not all(np.isfinite(s.analytic) for s in seen):
+        return "differs", STEEP
     if any(not s.agrees and not s.kink for s in seen):
         return "differs", "the gradient is not the slope of the loss"
     if all(s.size == 0 for s in seen):

@@ -150,8 +150,7 @@ def _finish(
     made = compile_net(net, result.weights, True, 21, text, fold)
     proof = prove(net, text, made.model, made.step, result.weights, True, made.folded)
     if not proof.ok:
-        wrong = "; ".join(f"{name}: {why}" for name, why in proof.differing[:3])
-        raise RuntimeError(f"the trained artifacts differ from each other, and are not written: {wrong}")
+        raise proof.refusal()
     files = made.files()
     write(folder, files, force=True)
     session = Session(serialized(made.model), provider, threads)
@@ -242,6 +241,7 @@ def _said(finished: dict[str, Any]) -> list[str]:
     lines += [line for note in finished["folded"] for line in textwrap.wrap(f"note: {note}", 80)]
     proof = finished["proof"]
     lines.append(proof["summary"])
+    lines += [f"NOT FINITE: {each['name']}: {each['reason']}" for each in proof["not_finite"]]
     lines += [f"not proven: {each['name']}: {each['reason']}" for each in proof["unproven"]]
     lines += textwrap.wrap(f"the model ran on {finished['provider']}: {finished['provider_reason']}", 79)
     return [*lines, "", *finished["artifacts"].values()]

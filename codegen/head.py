@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..dsl.constraints import CONSTRAINTS
-from ..dsl.longest import longest, shortest
+from ..dsl.derived_steps import derived, spaced
+from ..dsl.longest import aligned, longest, shortest
 from ..dsl.net import Field, Net
 from ..dsl.section import Use
 from ..dsl.series import overlap
@@ -165,6 +166,17 @@ def inner_lengths(net: Net) -> list[tuple[Field, str, int]]:
 def needed(net: Net) -> dict[str, int]:
     """The fewest steps in which windows find a place, by name, where one step is not enough."""
     return {name: least for name, least in shortest(net).items() if least > 1}
+
+
+def labels(net: Net) -> list[tuple[str, str]]:
+    """The targets whose labels have no places among steps, and how many of these there are, as the page spells it."""
+    told = {f.counts: f"data[{quote(f.name)}]" for f in lengths(net) if not f.steps}
+    found: list[tuple[str, str]] = []
+    for name, dim in aligned(net):
+        steps = derived(dim)
+        given = steps and steps._replace(base=told.get(steps.base, f"steps[{quote(steps.base)}]"))
+        found.append((name, spaced(given.name) if given else str(dim)))
+    return found
 
 
 def whole(net: Net) -> list[str]:

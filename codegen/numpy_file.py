@@ -62,6 +62,7 @@ class _Page(Functions):
             "longest": bool(longest(net)),
             "lengths": bool(head.lengths(net)),
             "inner_lengths": bool(head.inner_lengths(net)),
+            "labels": head.labels(net),
             "shares": bool(head.shares(net)),
             "settings": head.settings(net) if trains else [("SEED", net.train["seed"])],
             "literals": head.literals(net),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dsl.net import Output, Tuning
+from ..dsl.net import Output, Tuning, counting
 from ..dsl.ops.scores import BEST_THRESHOLD
+from ..dsl.over_time import steps_of
 from .functions import Functions
 from .simplify import simplify
 from .spelling import quote, wrap
@@ -39,7 +40,9 @@ class ThresholdPage:
         doc = f"Set {what or 'each threshold to where its score'} is highest on rows that did not train."
         lines = ["def tune(p, inputs, targets):", f'    """{doc}"""', "    outputs = predictions(p, inputs)"]
         for output, tuning in self.tuned:
-            given = [*self._compared(output), f"{tuning.metric}_score"]
+            counted, *given = self._compared(output, tuning)
+            lines += [f"    counted = {counted}"] if counted else []
+            given.append(f"{tuning.metric}_score")
             lines += wrap(f"p[{quote(tuning.state)}] = best_threshold(", given, ")", 4)
         return "\n\n\n".join([*scores.values(), "\n".join(lines)])
 
@@ -53,11 +56,19 @@ class ThresholdPage:
         ]
         return "\n".join([*lines, f"    return {body.final('score')}"])
 
-    def _compared(self, output: Output) -> list[str]:
-        """The probabilities of 1 and the truth, of what the metrics look at."""
-        programs = self.net.programs
+    def _compared(self, output: Output, tuning: Tuning) -> tuple[str, str, str]:
+        """Which steps count, if not all do, and of what the metrics look at the probabilities of 1 and the truth."""
+        programs, target = self.net.programs, output.target
+        assert target is not None
         judged = list(programs.get("compared", programs["predict"]).results.values())
         place = judged.index(programs["predict"].results[output.name])
-        assert output.target is not None
-        ones = "[:, 1:]" if output.target.kind == "class" else ""
-        return [f"outputs[{place}]{ones}", f"targets[{self.net.targets.index(output.target)}]"]
+        p, y = f"outputs[{place}]", f"targets[{self.net.targets.index(target)}]"
+        ones = "[..., 1:]" if target.kind == "class" else ""
+        if not steps_of(output.type, target):
+            return "", p + ones, y
+        lengths = counting(self.net.inputs, target.shape[0])
+        if lengths is not None:
+            told = f"inputs[{self.net.inputs.index(lengths)}]"
+            return f"np.arange({y}.shape[1]) < {told}[:, None]", f"{p}[counted]{ones}", f"{y}[counted]"
+        columns = ", ".join(map(str, (-1, *tuning.shape)))
+        return "", f"{p}{ones}.reshape({columns})", f"{y}.reshape({columns})"

@@ -43,9 +43,11 @@ class Called:
         return {"name": UNIVERSAL["name"]} if self.definition else {}
 
     def places(self, names: Mapping[str, Any]) -> dict[str, Place]:
-        """The places of those parameters that have these names."""
-        parameters = self.definition.definition.parameters if self.definition else ()
-        return {p.name: p.place for p in parameters if p.name in names}
+        """The places of those parameters of a block that have these names; that of its input is where it is named."""
+        if self.definition is None:
+            return {}
+        block = self.definition.definition
+        return {IN: block.name_place, **{p.name: p.place for p in block.parameters if p.name in names}}
 
     def scope(self, whole: Scope, constants: Mapping[str, Any], values: Mapping[str, Tensor | None]) -> Scope:
         """What its body sees: of the whole spec, or of its own file and of what it is given."""

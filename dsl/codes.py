@@ -213,8 +213,8 @@ CODES: dict[str, str] = {
         "trainer imports, or a loss named like a column of history.csv."
     ),
     "unused": (
-        "An input, a target, a named value, a part or a definition is used by nothing. Either it is left over or a use "
-        "is missing."
+        "An input, a target, a named value, a part, a definition, a parameter of one, or the value that a block goes "
+        "on from is used by nothing. Either it is left over or a use is missing."
     ),
     "usage": "A command line that netc does not understand: an unknown option, or an argument missing or wrong.",
     "useless-bias": (

@@ -14,6 +14,7 @@ from .ir import Builder, Program, Tensor
 from .net import Field, StateInfo, Threshold, Tuning
 from .ops import argmax, argmin, cast, literal, pick, slice_axis, total
 from .options import bind, convert, word_or_fail
+from .over_time import steps_of
 from .resolve import Spec
 from .scope import Scope
 from .source import Place
@@ -115,7 +116,8 @@ class Thresholds:
         while name in self.names:
             name += "_"
         self.names.add(name)
-        self.states[name] = StateInfo(name, target.shape or (1,), 0.5)
+        columns = tuple(d for d in target.shape if isinstance(d, int)) if target.kind == "binary" else ()
+        self.states[name] = StateInfo(name, columns or (1,), 0.5)
         return name
 
 
@@ -190,9 +192,10 @@ class _Reading:
         if not self.all.spec.train["validation"] and self.all.spec.wanted != ("inference",):
             message = "a threshold is tuned on the validation rows, and there are none"
             raise self._fail("missing-validation", message, call.place, "add validation=20% to train")
-        if any(isinstance(d, str) for d in target.shape) or (self._ids and target.shape):
-            message = f"a threshold is tuned for whole examples, but {self.sentence.name} is predicted at each step"
-            raise self._fail("bad-option", message, call.place, f"write the number: threshold {self.sentence.name} 0.5")
+        if steps_of(self.p, target) > 1:
+            name = self.sentence.name
+            message = f"a threshold is tuned for examples or their steps, but {name} has steps within steps"
+            raise self._fail("bad-option", message, call.place, f"write the number: threshold {name} 0.5")
         state = self.all.state(self.sentence.name, target)
         shape = self.all.states[state].shape
         return Threshold(self.sentence.name, tuned=Tuning(word.name, _score(word), state, shape))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from .bodies import reached
 from .constants import NotConstantError
 from .declared import Names, a_kind
 from .libraries import Library
@@ -80,6 +81,9 @@ def _options(block: Definition, scope: Scope) -> dict[str, Option]:
             with suppress(NotConstantError):
                 default = scope.number(parameter.default)
         options[name] = Option(name, ANY, default, parameter.default is None)
+        if name not in reached(block.body, {}):
+            help = "use it in the body, or take it away"
+            scope.report.error("unused", f"nothing uses the parameter {name}", place, help)
     return options
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
+from .called import IN
+from .diagnostics import Report
 from .ir import Tensor
+from .resolve import needless
 from .scope import Scope
 from .section import Section, Use
 from .source import Place
@@ -90,6 +93,30 @@ class Frame:
         if name in self.values:
             return self
         return self.outer.holding(name) if self.outer else None
+
+    def going_on(self) -> Tensor | None:
+        """The value from which a chain goes on that names none; it may still be the one that the body is given."""
+        holder = self.holding(IN)
+        if holder and self.current is holder.values[IN]:
+            holder.used.add(IN)
+        return self.current
+
+    def report_unused(self, last: str | None, gone_on: Container[Place | None], report: Report) -> None:
+        """Report the names of a body that nothing uses; the value of the last chain, which has this name, is its own.
+
+        `gone_on` are the names of values from which the next chain goes on by itself.
+        """
+        for name, place in self.places.items():
+            given_back = name == IN and self.values.get(IN) is self.current
+            if name in self.used or name == last or given_back:
+                continue
+            away = "it" if name in self.given else "its name"
+            left = f"use it in a chain of this body, or take {away} away"
+            message, help = f"nothing uses the value {name}", needless(name) if place in gone_on else left
+            if name == IN:
+                message = f"{self.subject} does not use in, the value that it goes on from"
+                help = "let a chain of this body begin with in"
+            report.error("unused", message, place, help)
 
     def poison(self) -> None:
         """Let every name be at fault, so that nothing more is said of it."""

@@ -42,15 +42,15 @@ class Op:
     """All facts about one primitive, side by side.
 
     `type` gives the result's Type, or a tuple of them, from the arguments' types and the attributes; its positional
-    parameters name the arguments, its keyword-only ones the attributes. `numpy` is a Python expression over those,
-    `kernels` are functions that it calls, copied into the emitted file; `plain` are shorter ones of the same names,
-    and which equations they serve. `onnx` is an operator's name, or a function of (graph, equation, *names) that adds
-    nodes and returns the results' names. `grad` gets a Backward and the results' gradients and returns one gradient an
-    argument, None for none. An op with a `body` is a formula over other ops, which passes may put in its place, and do
-    where it has no spelling. `flops` counts operations on numbers for one example. `cases` are arguments for its
-    tests: one string an argument, such as "N,4" or "N,4 in unit" or "N of 3"; `note` is a remark printed where it is
-    used; `called` is the name of a result that nothing else names; a `cheap` op is a view or a number, spelled again
-    at each use rather than named.
+    parameters name the arguments, its keyword-only ones the attributes; of an argument `like` only the shape counts.
+    `numpy` is a Python expression over those, `kernels` are functions that it calls, copied into the emitted file;
+    `plain` are shorter ones of the same names, and which equations they serve. `onnx` is an operator's name, or a
+    function of (graph, equation, *names) that adds nodes and returns the results' names. `grad` gets a Backward and
+    the results' gradients and returns one gradient an argument, None for none. An op with a `body` is a formula over
+    other ops, which passes may put in its place, and do where it has no spelling. `flops` counts operations on numbers
+    for one example. `cases` are arguments for its tests: one string an argument, such as "N,4" or "N,4 in unit" or "N
+    of 3"; `note` is a remark printed where it is used; `called` is the name of a result that nothing else names; a
+    `cheap` op is a view or a number, spelled again at each use rather than named.
     """
 
     name: str

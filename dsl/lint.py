@@ -10,7 +10,7 @@ from .net import WeightInfo
 from .resolve import Spec
 from .section import Section
 from .structure import Lowering
-from .types import Shape
+from .types import BATCH, Shape
 
 
 def lint(spec: Spec, training: Lowering) -> None:
@@ -73,7 +73,8 @@ def _batches_of_one(spec: Spec, training: Lowering) -> None:
     if spec.train["batch"] != 1:
         return
     for equation in training.builder.equations:
-        if equation.op.name == "batchnorm" and all(size == 1 for size in equation.args[0].type.shape[2:]):
+        examples, _, *places = equation.args[0].type.shape if equation.op.name == "batchnorm" else (None, None)
+        if examples == BATCH and all(size == 1 for size in places):
             message = "batchnorm has one value of each feature in a batch of 1, and gives beta whatever that is"
             help = "train with a larger batch, or take batchnorm away"
             place = spec.train_places.get("batch", equation.origin[-1])

@@ -12,12 +12,16 @@ from .ir import Program, Tensor
 from .net import LossInfo, WeightInfo, keyed
 from .ops import absolute, maximum, mean, square, total
 from .ops.losses import TINY
-from .prune import prune, sloped
+from .prune import prune, read
 from .resolve import Spec
 from .section import Section
 from .structure import Lowering
 from .syntax import Binary, Loss, Name
 from .update import Updater, lower_own, lower_update
+
+# Why a loss that reads weights moves none of them, and what to do.
+FLAT = "what follows has the slope 0, like step", "take that away, or say frozen=true"
+COUNTED = "what follows takes only the number of steps", "use the values too, or say frozen=true"
 
 
 class Losses:
@@ -29,8 +33,8 @@ class Losses:
         self.programs: dict[str, Program] = {}
         self.values: dict[str, Tensor] = {}
         self.found: list[LossInfo] = []
-        # Weights that a loss reads, but through something whose slope is 0.
-        self.stopped: set[str] = set()
+        # Weights that a loss reads, but by no slope, and what stops it.
+        self.stopped: dict[str, tuple[str, str]] = {}
         self.weighted = ExampleWeights(spec)
 
     def run(self) -> Losses:
@@ -118,14 +122,15 @@ class Losses:
     def _moved(self, loss: Loss, value: Tensor) -> list[WeightInfo]:
         """The weights that a loss moves: those that it depends on, of what it trains, and that are not frozen."""
         program = prune(self.training.builder.program("loss", {"loss": value}))
-        slopes = sloped(program)
-        read = {i.name for i in program.of("weight") if i.value in slopes}
-        self.stopped |= {i.name for i in program.of("weight") if i.value in program.uses} - read
+        sloped, numbers = read(program, sloping=True), read(program)
+        moved = {i.name for i in program.of("weight") if i.value in sloped}
+        idle = [i for i in program.of("weight") if i.value in program.uses and i.name not in moved]
+        self.stopped |= {i.name: FLAT if i.value in numbers else COUNTED for i in idle}
         free = [w for w in self.training.weights.values() if not w.frozen]
         if not loss.trains:
-            return [w for w in free if w.name in read]
-        owned = {w.name for name in loss.trains for w in self._owned(name, read, loss)}
-        return [w for w in free if w.name in owned and w.name in read]
+            return [w for w in free if w.name in moved]
+        owned = {w.name for name in loss.trains for w in self._owned(name, moved, loss)}
+        return [w for w in free if w.name in owned and w.name in moved]
 
     def _moving(self, loss: Loss, program: Program) -> tuple[Program, tuple[str, ...]]:
         """The program of a loss with what it leaves of the running states of layers that it trains, and their names."""
@@ -136,7 +141,7 @@ class Losses:
         program, left = self.training.kept.moved_by(program, own)
         return prune(replace(program, results=program.results | left)), tuple(left)
 
-    def _owned(self, name: Name, read: set[str], loss: Loss) -> list[WeightInfo]:
+    def _owned(self, name: Name, moved: set[str], loss: Loss) -> list[WeightInfo]:
         """The weights of a part, or of the layer that has the name; a diagnostic where the loss cannot move any."""
         weights = self.training.weights.values()
         owned = [w for w in weights if name.id in (*w.parts, w.section.name)]
@@ -149,7 +154,7 @@ class Losses:
             why = "all of them are frozen" if owned else "it has none"
             message = f"{name.id} has no weights that training could move: {why}"
             self.report.error("nothing-to-train", message, name.place, f"take {name.id} away from trains")
-        elif not any(w.name in read for w in free):
+        elif not any(w.name in moved for w in free):
             message = f"{called(loss)} does not depend on {name.id}, and so cannot train it"
             help = f"compare a value that went through {name.id}, or take it away from trains"
             self.report.error("nothing-to-train", message, name.place, help)
@@ -192,9 +197,9 @@ class Losses:
             names = [w.name for w in still if w.section is section]
             message = f"no loss trains {listed(names)}"
             help = "let a loss depend on it, or say frozen=true"
-            if self.stopped.issuperset(names):
-                message += ": what follows has the slope 0, like step"
-                help = "take that away, or say frozen=true"
+            if self.stopped.keys() >= {*names}:
+                why, help = self.stopped[names[0]]
+                message += f": {why}"
             self.report.error("nothing-to-train", message, section.place, help)
         left = {name for loss in self.found for name in loss.moved}
         resting = [s for s in self.training.states.values() if s.running and s.name not in left]

@@ -13,7 +13,7 @@ from .ops.shape import pick, slice_axis
 from .ops.steps import chosen, counted, filled, lengths_along, numbered
 from .padding import lengths_beside, rows_that_count
 from .source import Place
-from .types import rows, show_shape
+from .types import Type, rows, show_shape
 from .words import WordError
 
 # Finds the value of a name; None after a diagnostic.
@@ -110,7 +110,7 @@ class OverTime:
         return chosen(flat, self.kept[name]) if self.drops and name in self.kept else flat
 
 
-def steps_of(p: Tensor, target: Field | None) -> int:
+def steps_of(p: Tensor | Type, target: Field | None) -> int:
     """How many axes behind the batch's are steps: those of labels, or those that only run time knows."""
     if target is not None and KINDS[target.kind].named:
         return len(target.shape)

@@ -20,7 +20,7 @@ from .lower import Layers
 from .net import Field
 from .ops import cast
 from .options import bind
-from .resolve import Spec, needless, renamed
+from .resolve import Spec, renamed
 from .section import Section, Use
 from .source import Place
 from .syntax import Chain, Link, Name, Output, Repeat
@@ -186,7 +186,7 @@ class Lowering(Layers):
     def _implied(self, first: Link) -> Tensor | None:
         if self.frame.started:
             self.gone_on |= {self.frame.named} - {None}
-            return self.frame.current
+            return self.frame.going_on()
         inputs, weight = [i for i in self.spec.of("input") if not i.counts], self.spec.train["sample_weight"]
         # An input that sample_weight names is at fault there, and no source.
         inputs = [i for i in inputs if i.name != weight] or inputs
@@ -315,7 +315,9 @@ class Lowering(Layers):
             frame.places = self._declared(frame, sentences)
             self._sentences(sentences)
             self._skip(skipped)
-            self._unused(frame, sentences)
+            last = sentences[-1].name if sentences and isinstance(sentences[-1], Chain) else None
+            if not self.report.failed:
+                frame.report_unused(last, self.gone_on, self.report)
 
     @contextmanager
     def _within(self, frame: Frame) -> Generator[None]:
@@ -350,18 +352,6 @@ class Lowering(Layers):
                 names.declare(chain.name, chain.name_place, renamed(chain.name))
         return {name: place for name, place in names.places.items() if name not in around}
 
-    def _unused(self, frame: Frame, sentences: list[Any]) -> None:
-        """Report the names of a body that nothing uses; the last chain's value is that of the body."""
-        last = sentences[-1].name if sentences and isinstance(sentences[-1], Chain) else None
-        if self.report.failed:
-            return
-        for name, place in frame.places.items():
-            if name not in frame.used and name != last:
-                away = "it" if name in frame.given else "its name"
-                left = f"use it in a chain of this body, or take {away} away"
-                help = needless(name) if place in self.gone_on else left
-                self.report.error("unused", f"nothing uses the value {name}", place, help)
-
     # What is not run --------------------------------------------------------------------------------------------------
 
     def _skip(self, bodies: list[Body]) -> None:
@@ -372,7 +362,9 @@ class Lowering(Layers):
                 named = source and (link.word in names or self.frame.holding(link.word))
                 if not named and not self._called(link):
                     self._word(link)
-            for name in reached(body, self.spec.defining):
+            implied = any(c.links[0].arguments or c.links[0].word not in names for c in chains(body))
+            # A chain without a source may go on from what the body around is given.
+            for name in reached(body, self.spec.defining) | ({IN} if implied else set[str]()):
                 holder = self.frame.holding(name) or self.frame
                 holder.used.add(name)
                 self._mark(name)

@@ -94,7 +94,9 @@ CODES: dict[str, str] = {
     "model-input": "A model was run with an input missing or with one that it does not have.",
     "not-finite": (
         "Training met a value that is infinite or not a number. The message names the first one: an input, the loss, "
-        "a gradient or a weight. A smaller learning rate, `clip_norm` or `standardize` is the usual cure."
+        "a gradient or a weight. A smaller learning rate, `clip_norm` or `standardize` is the usual cure. A build "
+        "refuses a spec whose gradient is not finite where its loss is, for examples that its types allow, and one "
+        "whose artifacts do not agree on which values are not finite."
     ),
     "provider-missing": (
         "CUDA was asked for and the session did not get it. ONNX Runtime falls back to the CPU with only a warning; "

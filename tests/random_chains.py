@@ -154,6 +154,10 @@ class Chains:
         others = self.operands(word, value)
         if others is None:
             return None
+        # One step alone gets all attention, whatever the weights say.
+        alone = any(1 in each.type.shape[-2:-1] for each in (value, *(self.values[o] for o in others)))
+        if "attention" in word.name and alone:
+            return None
         known |= self.begun(word)
         found: list[tuple[Tensor, Scratch]] = []
 
@@ -175,6 +179,9 @@ class Chains:
                 found.append((result, scratch))
             if (scratch.learns and (self.inside or value.weighted)) or not 0 < size_of(result) <= LARGEST:
                 return False
+            # What is always the same number, such as relu behind logsigmoid, leads no slope back.
+            if result.type.domain.low == result.type.domain.high:
+                return False
             if self.inside and result.type.domain.simplex is not None:
                 return False
             # An initializer of a weight that is not made would do nothing.
@@ -186,7 +193,9 @@ class Chains:
             return None
         result, scratch = found[-1]
         begins = [text.partition("=")[2] for text in options if text.startswith(("h=", "c="))]
-        self.unused = [v for v in self.unused if v not in (*others, *begins)]
+        # Where only the steps of a value are counted, its weights still have to be used.
+        counted = {o for o in others if word.operands == ("steps",) and self.values[o].weighted}
+        self.unused = [v for v in self.unused if v in counted or v not in (*others, *begins)]
         more = self.universal(scratch, last) if word.kind == "layer" else []
         more = [*(o for o in more if not o.startswith("name=")), f"name={name}"] if name else more
         weighted = value.weighted or bool(scratch.made) or scratch.keeps or any(self.values[o].weighted for o in others)
@@ -209,10 +218,12 @@ class Chains:
         inner = self.pen.chance.choice(
             [w for w in LINKS if w.kind == "layer" and (w.recurrent if both else w.name in EACH_STEP)]
         )
+        unused = self.unused
         found = self.word_link(
             inner, value if both else Value("", Type("f32", ("N", *shape[2:])), value.weighted), last
         )
         if found is None or len(found[0]) > 1:
+            self.unused = unused
             return None
         (text,), given = found
         self.pen.count(word.kind, word.name)

@@ -234,7 +234,7 @@ class Writer:
         validation = pen.maybe(0.5) or (solved and self.uses("schedule", "plateau"))
         for head, target in zip(self.heads, self.targets, strict=True):
             # What is tuned is tuned for whole examples.
-            way = target.threshold(pen.chance, validation and not target.steps) if pen.maybe(0.5) else ""
+            way = target.threshold(pen.chance, validation and "," not in target.steps) if pen.maybe(0.5) else ""
             if way:
                 pen.count("sentence", f"threshold {way.partition('(')[0] if '(' in way else 'number or costs'}")
                 lines.append(f"threshold {head} {way}")

@@ -9,7 +9,7 @@ from random_chains import LINKS, Chains, Value
 
 # Layers that give steps, and those after which there are none.
 OTHERS = ("reverse_time", "attention", "dot_attention", "additive_attention", "positions", "dense", "dropout")
-OTHERS = (*OTHERS, "layernorm", "tanh", "gelu", "softsign")
+OTHERS = (*OTHERS, "layernorm", "batchnorm", "tanh", "gelu", "softsign")
 # Those whose windows may leave fewer steps, of so many at least and in strides of no more.
 WINDOWS = ("conv", "depthwise", "separable", "maxpool", "avgpool", "sumpool", "normpool")
 FEWEST, STRIDE = 9, 4

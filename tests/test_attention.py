@@ -122,7 +122,7 @@ REFUSED = {
     "conv 4 3 pad=same stride=2": ("bad-option", "pad as a number"),
     "deconv 4 3": ("shape-mismatch", "globalmaxpool"),
     "crop 1": ("shape-mismatch", "globalmaxpool"),
-    "batchnorm": ("shape-mismatch", "layernorm"),
+    "time_distributed batchnorm": ("shape-mismatch", "without time_distributed"),
     "groupnorm 2": ("shape-mismatch", "layernorm"),
     "instancenorm": ("shape-mismatch", "layernorm"),
     "add other": ("shape-mismatch", "two numbers of steps"),

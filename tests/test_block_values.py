@@ -186,7 +186,28 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
     "a part takes no values": ("part g { dense 6 }\nx -> add q -> g q", [("too-many-options", "q", [])]),
     "nothing uses it": (
         "def block b(m, n) { dense n }\nx -> add q -> b q 6",
-        [("unused", "m", ["b q 6"])],
+        [("unused", "m", [])],
+    ),
+    "nothing uses it, which is called like a word": (
+        "def block b(tanh) { dense 6 -> tanh }\nx -> add q -> b q",
+        [("unused", "tanh", ["b q"])],
+    ),
+    "nothing uses a constant": ("def block b(m, n=6) { dense 6 -> add m }\nx -> b q", [("unused", "n=6", [])]),
+    "nothing uses in": (
+        "def block b(m) { m -> dense 6 }\nx -> add q -> b q",
+        [("unused", "b", ["b q"])],
+    ),
+    "nothing uses in of a block within another": (
+        "def block b(m) { repeat 2 { m -> tanh } }\ndef block c(m) { relu -> b m }\nx -> add q -> c q",
+        [("unused", "b", ["b m", "c q"])],
+    ),
+    "only the other branch uses in": (
+        "def block b(m, n) { if n { dense 6 } else { m -> dense 6 } }\nx -> add q -> b q false",
+        [],
+    ),
+    "in goes through": (
+        "def block b(m, n) {\n    repeat n { dense 6 -> add m }\n}\nx -> add q -> b q 0",
+        [],
     ),
     "only the other branch uses it": (
         "def block b(m) {\n    if false { add m }\n    dense 6\n}\nx -> add q -> b q",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,28 @@ def test_windows_leave_steps_enough_for_the_labels() -> None:
     read(text, [[1, 2], [1, 0], [0, 0]], [4, 3, 2])
     with pytest.raises(Fault, match="need 2 steps, and the windows of the net leave example 1 1 of 3"):
         read(text, [[1, 2], [1, 2]], [4, 3])
+
+
+ON_THE_PAGE = {
+    "as many steps as it takes": ("dense", [[1, 1], [1, 0], [0, 0]], [3, 1, 1], ""),
+    "a label more than steps": ("dense", [[1, 0], [1, 2]], [4, 1], "has more labels than its steps take"),
+    "equal neighbours": ("dense", [[1, 2], [2, 2]], [2, 2], "has more labels than its steps take"),
+    "a blank between labels": ("dense", [[1, 0], [0, 2]], [4, 4], "has 0, the blank, before another label"),
+    "windows that leave fewer": ("maxpool 2 -> dense", [[1, 0], [1, 2]], [4, 3], "has more labels than its steps take"),
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_PAGE)
+def test_the_page_refuses_them_too(name: str, tmp_path: Path) -> None:
+    layers, labels, lengths, message = ON_THE_PAGE[name]
+    path, page = tmp_path / "data.npz", module(load_text(SPEC.replace("dense", layers), "ctc.net"))
+    np.savez(path, x=X[: len(labels)], x_lengths=lengths, word=labels)
+    if not message:
+        page.load(path)
+        return
+    with pytest.raises(SystemExit) as caught:
+        page.load(path)
+    assert str(caught.value).endswith(message) and ("word[1]" in str(caught.value)) == ("more" in message)
 
 
 def test_labels_of_steps_whose_number_is_known() -> None:

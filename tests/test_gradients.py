@@ -210,13 +210,34 @@ def test_a_weight_that_no_loss_sees_is_refused():
         small("a = dense 4\noutput a\nx -> dense 2")
 
 
-@pytest.mark.parametrize("chains", ["dense 4 -> step -> dense 2", "dense 4 -> relu -> dense 3 -> step -> dense 2"])
+NO_SLOPES = (
+    "dense 4 -> step -> dense 2",
+    "dense 4 -> relu -> dense 3 -> step -> dense 2",
+    "dense 4 -> scale 0 -> dense 2",
+)
+
+
+@pytest.mark.parametrize("chains", NO_SLOPES)
 def test_what_no_slope_leads_to_is_refused(chains: str):
     with pytest.raises(SpecError, match="no loss trains W1 and b1: what follows has the slope 0"):
         small(chains)
     frozen = small(chains.replace("dense 4", "dense 4 frozen=true").replace("dense 3", "dense 3 frozen=true"))
     assert all(name.endswith(("2", "3")) for name in frozen.trained)
     gradients_of_weights(frozen)
+
+
+def test_what_gives_its_number_of_steps_alone_is_refused():
+    """And scores of one step alone, whose share is always 1; what has the same steps without weights may be named."""
+    steps = "net small\ninput x: f32[T, 4]\ninput q: f32[3]\ntarget y: f32[2]\nloss mse\nupdater sgd\n"
+    for count in ("a = x -> dense 4 -> tanh", "a = x -> lstm 5", "a = x -> conv 4 3 -> dense 2"):
+        with pytest.raises(SpecError, match=r"no loss trains W1.* b1: what follows takes only the number of steps"):
+            load_text(f"{steps}{count}\nq -> repeat_like a -> gru 3 -> last_step -> dense 2\n")
+    for count in ("a = x -> conv 4 3 frozen=true", "a = x -> tanh", "a = x -> dense 2\nb = a -> last_step"):
+        more = " -> add b" if "b =" in count else ""
+        net = load_text(f"{steps}{count}\nq -> repeat_like a -> gru 3 -> last_step -> dense 2{more}\n")
+        assert ("W1" in net.trained) == ("frozen" not in count)
+    with pytest.raises(SpecError, match="no loss trains Wq1, bq1, Wk1 and bk1: what follows has the slope 0"):
+        small("reshape [1, 6] -> attention heads=2 -> flatten -> dense 2")
 
 
 def test_every_differentiable_word_was_checked():

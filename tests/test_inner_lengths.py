@@ -233,7 +233,6 @@ REFUSED = {
     "last_step -> globalavgpool -> dense 2": "globalavgpool goes over T in [T, 4], and x_T_lengths tells how many",
     "permute [1, 0, 2] -> globalavgpool -> last_step -> dense 2": "goes over T in [T, S, 4]",
     "reverse_time -> globalavgpool -> last_step -> dense 2": "reverse_time turns S, of which each has a number of T",
-    "batchnorm -> globalavgpool -> last_step -> dense 2": "says that some are padding",
     "time_distributed batchnorm -> globalavgpool -> last_step -> dense 2": "says that some are padding",
     "time_distributed rescale -> globalavgpool -> last_step -> dense 2": "learns from all steps that count",
     "lstm 3 -> last_step -> dense 2": "lstm needs steps of features, but x gives [S, T, 4]",

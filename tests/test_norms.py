@@ -256,6 +256,39 @@ def test_blocks_hand_their_statistics_out(given: str):
     check_steps(net)
 
 
+# Steps ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["steps", "steps within steps"])
+def test_batchnorm_is_of_the_steps_that_count_as_pytorch_s_is_of_their_rows(inner: bool):
+    """What stands in padding changes nothing: neither the loss nor a gradient, nor what is kept."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-all installs it")
+    shape = "[S, T, 3]" if inner else "[T, 3]"
+    fields = f"input x: f32{shape} lengths=true\ntarget y: f32{shape.replace('3', '2')}\n"
+    net = load_text(f"net n\n{fields}dense 4 bias=false -> batchnorm momentum=0.3 -> dense 2\nloss mse\nupdater sgd\n")
+    made, rng = module(net), np.random.default_rng(5)
+    lengths = [np.array([3, 1]), np.array([[4, 1, 2], [3, 0, 0]])] if inner else [np.array([4, 1])]
+    x, y = (rng.standard_normal((2, *([3, 4] if inner else [4]), size)) for size in (3, 2))
+    keep = np.arange(4) < lengths[-1][..., None]
+    p = {name: np.float64(value) + 0.1 * rng.standard_normal(value.shape) for name, value in made.init(1).items()}
+    p["var2"] = abs(p["var2"])
+    loss, grads, state = made.loss_and_grads(p, x, *lengths, y)
+    w = {name: torch.tensor(value, requires_grad=name in grads) for name, value in p.items()}
+    normal = torch.nn.functional.batch_norm(
+        torch.tensor(x[keep]) @ w["W1"], w["mean2"], w["var2"], w["gamma2"], w["beta2"], True, 0.3
+    )
+    theirs = torch.nn.functional.mse_loss(normal @ w["W3"] + w["b3"], torch.tensor(y[keep]))
+    theirs.backward()
+    assert_close(loss, theirs.item(), EXACT)
+    for name, grad in grads.items():
+        assert_close(grad, w[name].grad.numpy(), EXACT, name)
+    for name in ("mean2", "var2"):
+        assert_close(state[name], w[name].numpy(), EXACT, name)
+    other = np.where(keep[..., None], x, 9.0)
+    again, other_grads, _ = made.loss_and_grads(p, other, *lengths, y)
+    assert again == loss and all(np.array_equal(other_grads[name], grad) for name, grad in grads.items())
+
+
 # Diagnostics ----------------------------------------------------------------------------------------------------------
 
 WRONG = {

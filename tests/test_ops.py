@@ -22,6 +22,7 @@ from harness import (
     sizes,
     with_gradients,
 )
+from netc.codegen.autodiff import backward
 from netc.codegen.simplify import Simplifier, simplify
 from netc.dsl import ops
 from netc.dsl.ir import OPS, Builder, Op, Program
@@ -34,6 +35,7 @@ WITHOUT_CASES = {
     "arange": "has no arguments: test_arange",
     "max_pool_grad": "its third argument follows from the second: test_images",
     "chosen": "how many rows it gives is known only at run time: test_chosen",
+    "put_back": "how many rows it takes is known only at run time: test_chosen",
     "fill": "has no arguments: test_fill",
     "blocks": "has no arguments: test_blocks_of_numbers",
     "scan": "its attribute is a program: test_cells",
@@ -47,7 +49,7 @@ WITHOUT_CASES = {
 # Metrics, data statistics and initializers run on the host alone, so these have no graph.
 RANDOM = {name for name, where in WITHOUT_CASES.items() if where.startswith("random")}
 SCORES = {"confusion", "top_k", "roc_auc", "pr_auc", "calibration"}
-WITHOUT_ONNX = {"spread", "chosen", *SCORES, "literal", "fill", "blocks", "eye", *RANDOM}
+WITHOUT_ONNX = {"spread", *SCORES, "literal", "fill", "blocks", "eye", *RANDOM}
 # Beside the records' own cases: arrays that are broadcast on both sides, more axes, and reductions over several.
 BROADCAST = [("N,1", "4"), ("4", "N,4"), ("", "N,4"), ("N,1", "N,4"), ("N,2,3", "2,1"), ("", "")]
 PAIRED = ("add", "sub", "mul", "maximum", "minimum", "greater", "less_equal")
@@ -195,15 +197,35 @@ def test_gradient(op: Op, texts: tuple[str, ...], attrs: dict[str, Any]):
     gradient_check(op, texts, attrs)
 
 
+@pytest.mark.parametrize(("op", "texts", "attrs"), [row for row in ROWS if "like" in row[0].arguments], ids=row_id)
+def test_of_what_a_result_is_like_only_the_shape_counts(op: Op, texts: tuple[str, ...], attrs: dict[str, Any]):
+    program = op_program(op, texts, attrs)
+    given, like = arguments(program, 0), f"x{op.arguments.index('like')}"
+    moved = run_numpy(program, {**given, like: 3 - 2 * given[like]})
+    assert all(np.array_equal(moved[name], value) for name, value in run_numpy(program, given).items())
+    assert op.grad is flat or f"d{like}" not in with_gradients(program).results
+
+
 def test_chosen():
+    """Rows that count, and these in their places again, each with the gradient of the other."""
     builder = Builder()
-    rows, keep = (
-        builder.input("example", "x", case_type("N,2")),
-        builder.input("example", "keep", case_type("N of bool")),
+    x, c, keep = (
+        builder.input("example", n, case_type(t)) for n, t in (("x", "N,2"), ("c", "N,2"), ("keep", "N of bool"))
     )
-    program = builder.program("chosen", {"r": builder.emit(OPS["chosen"], rows, keep)}).check()
-    x = np.arange(10.0).reshape(5, 2)
-    assert run_numpy(program, {"x": x, "keep": x[:, 0] % 4 == 0})["r"].tolist() == [[0, 1], [4, 5], [8, 9]]
+    some = OPS["chosen"](x, keep)
+    back = OPS["put_back"](some * some, keep)
+    loss = OPS["total"](back * c, axes=(0, 1), keepdims=False)
+    dx = backward(builder, builder.program("chosen", {"loss": loss}), loss.value, {x.value})[x.value]
+    program = builder.program("chosen", {"some": some, "back": back, "dx": dx}).check()
+    given = {"x": np.arange(10, dtype=np.float32).reshape(5, 2), "c": np.arange(3, 13, dtype=np.float32).reshape(5, 2)}
+    for kept in ([True, False, True, False, True], [False, False, True, False, False], [False, True, True, True, True]):
+        given["keep"] = np.array(kept)
+        ours = reference.OPS["chosen"](given["x"], given["keep"])
+        there = reference.OPS["put_back"](ours * ours, given["keep"])
+        wanted = {"some": ours, "back": there, "dx": 2 * given["x"] * given["c"] * given["keep"][:, None]}
+        model = onnx_model(program)
+        for found in (run_numpy(program, given), run_onnx(model, given), run_onnx(model, given, True)):
+            assert all(np.array_equal(found[name], value) for name, value in wanted.items())
 
 
 def test_what_has_no_gradient_needs_none():
@@ -225,7 +247,7 @@ def test_what_has_no_gradient_needs_none():
     }
     listed |= {"nothing", "carried", "left", "all_steps", "at_end", "may_skip", "with_blanks"}
     truth |= {"logical_and", "logical_or", "logical_not"}
-    backward = {
+    gradients = {
         "softmax_mcxent_grad",
         "conv_input_grad",
         "conv_weight_grad",
@@ -244,7 +266,8 @@ def test_what_has_no_gradient_needs_none():
     behind = {"clip_by_norm", "clip_by_value", "normalized", "non_negative", "max_norm", "min_max_norm", "unit_norm"}
     statistics = {"spread", *SCORES}
     bare = {name for name, op in OPS.items() if op.grad in (None, flat) and op.body is None}
-    assert bare == level | listed | truth | backward | behind | statistics | set(WITHOUT_CASES)
+    dual = {"chosen", "put_back"}
+    assert bare == level | listed | truth | gradients | behind | statistics | set(WITHOUT_CASES) - dual
 
 
 SLOPES_AT_TIES = {

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from harness import small
 from netc.cli import sampling
-from netc.cli.differences import Ledger, Values
-from netc.cli.proof import prove
+from netc.cli.differences import ENDLESS, Ledger, Values
+from netc.cli.proof import Proof, prove
 from netc.cli.rounding import coupled, directionless, jumping, may_jump, rounded, rounding
-from netc.cli.slopes import MOVES, NEARBY, STEP, Point, Slope, check, groups
+from netc.cli.slopes import MOVES, NEARBY, STEEP, STEP, Point, Slope, check, groups
 from netc.codegen import to_numpy, to_onnx, to_step
-from netc.dsl import load_text
-from netc.runtime import trainer_of
+from netc.dsl import Net, load_text
+from netc.runtime import Fault, trainer_of
 
 # Values -------------------------------------------------------------------------------------------------------------
 
@@ -53,6 +53,34 @@ def test_a_graph_that_gives_no_number_differs(value: float) -> None:
     ledger = Ledger()
     ledger.compare("y", "loss", Values(np.array([0.25, value], np.float32), exact.astype(np.float32), exact))
     assert ledger.rows[0].status == "differs"
+
+
+@pytest.mark.parametrize(
+    ("graph", "stretched", "status"),
+    [
+        ([1, 2, np.nan, -np.inf], False, "not finite"),
+        ([1, 2.1, np.nan, -np.inf], False, "differs"),
+        ([1, 2, np.nan, np.inf], False, "differs"),
+        ([1, 2, np.inf, -np.inf], False, "differs"),
+        ([1, 2, 3, -np.inf], False, "differs"),
+        ([1, np.nan, np.nan, -np.inf], False, "differs"),
+        ([1, 2, np.nan, 4], True, "ok"),
+        ([1, 2.1, np.nan, 4], True, "differs"),
+    ],
+)
+def test_what_is_not_finite_is_the_same_and_told(graph: Any, stretched: bool, status: str) -> None:
+    """The numbers beside it are compared as ever; examples far beyond usual ones say nothing where it is not."""
+    exact, ledger = np.array([1, 2, np.nan, -np.inf]), Ledger()
+    single, given = exact.astype(np.float32), np.array(graph, np.float32)
+    ledger.compare("y", "loss", Values(given, single, exact, beside=single), stretched=stretched)
+    assert ledger.rows[0].status == status
+
+
+def test_where_the_last_bit_decides_what_is_not_finite_nothing_is_compared() -> None:
+    exact, ledger = np.array([1, 2, 3.5e38]), Ledger()
+    file, beside, graph = (np.array([1, 2, end], np.float32) for end in (np.inf, 3.4e38, 3.4e38))
+    ledger.compare("y", "loss", Values(graph, file, exact, beside=beside))
+    assert ledger.rows[0].status == "not finite"
 
 
 # Kinks --------------------------------------------------------------------------------------------------------------
@@ -295,16 +323,29 @@ def test_a_gradient_that_is_zero_in_theory_is_not_held_against_the_graph(updater
     assert silent == dict.fromkeys(("W_free.next", "b_free.next"), "its gradient is less than float32 shows")
 
 
-def test_numbers_that_overflow_prove_nothing_and_are_no_fault() -> None:
-    net = small("dense 4\n" + "cube -> cube\n" * 4 + "dense 2 name=end", updater="adam")
+def proof_of(net: Net, size: float | None = None) -> Proof:
+    """The proof of a net, with first weights or with weights of a size."""
     text = to_numpy(net)
-    weights = {name: 1e30 * np.ones_like(w) for name, w in trainer_of(text, "small.py").init(1).items()}
-    with np.errstate(all="ignore"):
-        proof = prove(net, text, to_onnx(net, weights), to_step(net), weights, trained=True)
-    assert proof.ok, proof.differing
-    assert {"the loss is not finite", "it has no value that is finite"} <= {row.reason for row in proof.rows} | {
-        slope.reason for slope in proof.slopes
-    }
+    weights = trainer_of(text, "small.py").init(1)
+    weights = weights if size is None else {name: size * np.ones_like(w) for name, w in weights.items()}
+    return prove(net, text, to_onnx(net, weights), to_step(net), weights, trained=size is not None)
+
+
+def test_numbers_that_overflow_are_told_and_no_fault() -> None:
+    proof = proof_of(small("dense 4\n" + "cube -> cube\n" * 4 + "dense 2 name=end", updater="adam"), 1e30)
+    assert proof.ok and "NOT FINITE" in proof.summary, proof.differing
+    assert {ENDLESS, "the loss is not finite"} <= {reason for _, reason in proof.endless}
+    assert proof.to_json()["not_finite"][0].keys() == {"name", "reason"}
+
+
+def test_a_slope_that_is_not_finite_is_the_spec_s_fault() -> None:
+    """The loss is finite: sqrt(abs(x)) behind relu has no slope where relu is off, and a step would leave no weight."""
+    root = "def activation root(x) = sqrt(abs(x))\n"
+    proof = proof_of(small(f"{root}dense 3 -> relu -> root -> dense 2"))
+    assert ("W1, gradient", STEEP) in proof.differing
+    refusal = proof.refusal()
+    assert isinstance(refusal, Fault) and refusal.code == "not-finite"
+    assert proof_of(small(f"{root.replace('abs(x)', '0.01 + abs(x)')}dense 3 -> relu -> root -> dense 2")).ok
 
 
 def test_a_net_without_weights_is_proven() -> None:

@@ -224,8 +224,8 @@ def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
 def the_report_is_of_the_losses(net: Net, rng: np.random.Generator) -> None:
     """What a page reports of a set is what it trains on, where training does nothing else than prediction."""
     made = module(net)
-    alike = [loss for loss in net.losses if not net.programs[loss.key].of("draw", "clock") and not loss.moved]
-    if not alike or not hasattr(made, "evaluate"):
+    alike = [loss for loss in net.losses if not net.programs[loss.key].of("draw", "clock")]
+    if not alike or net.running or not hasattr(made, "evaluate"):
         return
     inputs, targets = batch(net, rng, SIZES["N"], enough(net))
     p, given = weights_of(made, net, rng, inputs), extras(made, net, count=SIZES["N"], steps=enough(net))

@@ -310,7 +310,8 @@ def test_ruff(text: str, tmp_path: Path):
 
 
 def test_titles_show_what_parameters_are():
-    block = "def block turn(shape, keep, c, note) { reshape shape -> flatten -> dense (2*c) bias=keep }"
+    links = 'if note == "b" { relu }\n    reshape shape -> flatten -> dense (2*c) bias=keep'
+    block = f"def block turn(shape, keep, c, note) {{\n    {links}\n}}"
     net = small(f'{block}\nturn [2, 3] true 1 "a"')
     assert [layer.section.title for layer in net.layers] == ["reshape 2x3", "flatten", "dense (2*1) bias=true"]
 

@@ -94,7 +94,7 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
         [("duplicate-name", p, []) for p in ("in", "name=1", "n=2")],
     ),
     "a default is a constant": (
-        "def block wide(n=x, m=n) { dense 3 }\nwide -> dense 2",
+        "def block wide(n=x, m=n) { dense n bias=m }\nwide -> dense 2",
         [("not-constant", "x", []), ("unknown-name", "n", [])],
     ),
     "a part has no value": ("part core { dense 6 }\ncore -> add core -> dense 2", [("unknown-name", "core", [])]),

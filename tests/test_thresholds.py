@@ -22,6 +22,7 @@ STEPS = {
     "target": 'class("no", "yes")[2]',
     "loss": "mcxent",
 }
+WITHIN = {"chains": "dense 2 -> softmax", "given": "f32[S, T, 6]", "target": "class(2)[S, T]", "loss": "mcxent"}
 METRICS = ("accuracy", "f1", "gmeasure", "mcc", "kappa")
 SPLIT = "train validation=25% epochs=6 batch=8 seed=3"
 
@@ -133,6 +134,7 @@ RULES = [
     (TWO, "cost(fp=1, fn=2)"),
     (STEPS, "0.3"),
     (STEPS, "cost(fp=1, fn=2)"),
+    (STEPS, "best(f1)"),
 ]
 
 
@@ -201,7 +203,7 @@ FAULTS = {
     '[["a", 1], [5, 0]]': (BINARY, "bad-option", "2 rows"),
     "0.4": (THREE, "bad-option", "parts two classes, but y has 3"),
     "best(f1)": (THREE, "bad-option", "parts two classes, but y has 3"),
-    "best(mcc)": (STEPS, "bad-option", "tuned for whole examples, but y is predicted at each step"),
+    "best(mcc)": (WITHIN, "bad-option", "tuned for examples or their steps, but y has steps within steps"),
     "cost(fp=2, fn=1)": (THREE, "bad-option", "parts two classes, but y has 3"),
     "0.5": ({"chains": "dense 2", "target": "f32[2]", "loss": "mse"}, "target-mismatch", "there is nothing to decide"),
     "0.6": ({"chains": "dense 1", "target": "binary", "loss": "mse"}, "domain-mismatch", "needs probabilities"),

@@ -13,7 +13,7 @@ import reference
 from harness import Array, module, spec
 from netc.codegen import serialized, to_numpy, to_step
 from netc.codegen.onnx_file import metadata
-from netc.dsl import Net
+from netc.dsl import Net, load_text
 from netc.runtime import (
     Interrupted,
     Metadata,
@@ -55,6 +55,24 @@ def test_the_best_threshold(name: str, parts: dict[str, str]):
             cuts, scores = scores_by_hand(name, column, truth.astype(float))
             best = [c for c, s in zip(cuts, scores, strict=True) if s > max(scores) - 1e-12]
             assert found[k] == np.float32(best[0]), (scores, cuts)
+
+
+@pytest.mark.parametrize("target", ["class(2)[T]", "binary[T]", "binary[T, 3]"])
+@pytest.mark.parametrize("lengths", [False, True])
+def test_steps_that_count_are_tuned_for_as_examples_are(target: str, lengths: bool):
+    outputs, of_class = 3 if "3" in target else 2 if "class" in target else 1, "class" in target
+    text = f"net n\ninput x: f32[T, 6]{' lengths=true' * lengths}\ntarget y: {target}\ndense {outputs} -> "
+    text += "softmax\nloss mcxent" if of_class else "sigmoid\nloss xent"
+    made = module(load_text(f"{text}\nupdater sgd\nthreshold y best(f1)\ntrain validation=25%\n"))
+    rng, counts, state = np.random.default_rng(4), np.array([7, 2, 4, 1, 7, 5]), {}
+    p = rng.uniform(0.05, 0.95, (6, 7, outputs))
+    y = rng.integers(0, 2, p.shape[:2] if of_class or outputs == 1 else p.shape)
+    made.predict, made.compared = (lambda weights, x: p[x]), (lambda weights, x, told: (p[x], told))
+    made.tune(state, [np.arange(6), *([counts] if lengths else [])], [y])
+    rows = np.arange(7) < (counts if lengths else np.full(6, 7))[:, None]
+    ones = p[rows][:, 1:] if of_class else p[rows]
+    assert state["threshold_y"].tolist() == made.best_threshold(ones, y[rows], made.f1_score).tolist()
+    assert state["threshold_y"].shape == made.init(1)["threshold_y"].shape
 
 
 @pytest.mark.parametrize(

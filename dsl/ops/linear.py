@@ -76,8 +76,12 @@ matmul = define(
 )
 
 
+# The share of one alone, whatever its score.
+_ALL = replace(SIMPLEX, low=1.0, low_open=False, high_open=False)
+
+
 def _softmax_type(x: Type) -> Type:
-    return Type(x.dtype, x.shape, SIMPLEX)
+    return Type(x.dtype, x.shape, _ALL if x.shape[-1] == 1 else SIMPLEX)
 
 
 def softmax_kernel(x):

@@ -120,9 +120,38 @@ numbered = define(
     grad=flat,
 )
 
-# The rows that count; of metrics alone, which no graph computes, so it has no ONNX form.
+# The rows that count, and these in their places again, the others being 0.
 chosen = define(
     "chosen",
     lambda x, keep: replace(x, shape=(f"{keep.shape[0]}*", *x.shape[1:])),
     numpy="x[keep]",
+    onnx=lambda g, eq, x, keep: g.Compress(x, keep, axis=0),
+    flops=no_work,
+    grad=lambda b, g: (put_back(g, b.args[1]), None),
+)
+
+
+def put_back_kernel(rows, keep):
+    """Return the rows in the places to keep, in their order, and 0 elsewhere."""
+    x = np.zeros((len(keep), *rows.shape[1:]), rows.dtype)
+    x[keep] = rows
+    return x
+
+
+def _put_back_onnx(g: Any, eq: Equation, rows: str, keep: str) -> str:
+    ones = g.Cast(keep, to=g.dtype(Type("i64", ())))
+    first = g.constant(np.array(0, np.int64))
+    places = g.Max(g.Sub(g.CumSum(ones, first), g.constant(np.array(1, np.int64))), first)
+    counted = g.Unsqueeze(keep, g.ints(tuple(range(1, eq.args[0].type.rank))))
+    return g.Where(counted, g.Gather(rows, places, axis=0), g.zero(eq))
+
+
+put_back = define(
+    "put_back",
+    lambda rows, keep: Type(rows.dtype, (*keep.shape, *rows.shape[1:])),
+    numpy="put_back(rows, keep)",
+    kernels=(put_back_kernel,),
+    onnx=_put_back_onnx,
+    flops=no_work,
+    grad=lambda b, g: (chosen(g, b.args[1]), None),
 )

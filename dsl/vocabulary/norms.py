@@ -8,7 +8,10 @@ from typing import Annotated
 from .. import ops
 from ..context import net, weight
 from ..ir import Tensor
-from ..types import show_shape
+from ..ops.recurrence import each_step
+from ..ops.reshape import reshape_like
+from ..padding import rows_that_count
+from ..types import BATCH, show_shape
 from ..words import Flag, Initializer, Kind, Positive, PositiveReal, WordError, layer
 from .axes import along, over_time, placed
 from .initializers import ONES, ZEROS
@@ -68,8 +71,8 @@ def batchnorm(
     Keras: BatchNormalization, momentum = 0.99 for 0.01 here, eps = 1e-3; its variance is not times n / (n - 1).
     PyTorch: BatchNorm1d, 2d and 3d, which refuse a batch with one value of each feature.
     """
-    need_no_padding(x)
-    value = led(x)
+    keep = steps_that_count(x) if net().learning else None
+    value = led(x) if keep is None else ops.steps.chosen(each_step(x), keep).named("rows")
     size = (value.shape[1],)
     gamma = weight("gamma", size, gamma_init) if scale else x.builder.constant(1.0)
     beta = weight("beta", size, beta_init) if shift else x.builder.constant(0.0)
@@ -79,14 +82,20 @@ def batchnorm(
     y, stats, *after = ops.batchnorm(value, gamma, beta, mean, var, eps=eps, momentum=momentum)
     stats.named("stats".join(mean.value.hint.rsplit("mean", 1)))
     net().move(dict(zip(RUNNING, after, strict=True)))
-    return led_back(y, x)
+    return led_back(y, x) if keep is None else placed(reshape_like(ops.steps.put_back(y, keep), x), False)
 
 
-def need_no_padding(x: Tensor) -> None:
-    """Raise where statistics over steps would count padding."""
-    if net().padded(x):
+def steps_that_count(x: Tensor) -> Tensor | None:
+    """Which steps of all examples count, below one another; None where all do."""
+    if not net().padded(x):
+        return None
+    if not over_time(x) or x.shape[0] != BATCH:
         message = f"{net().word} takes its statistics over steps, and lengths=true says that some are padding"
-        raise WordError("shape-mismatch", message, "take layernorm or rmsnorm, which see each step by itself")
+        help = f"{net().word} without time_distributed leaves these out; layernorm and rmsnorm see each step by itself"
+        raise WordError("shape-mismatch", message, help)
+    masks = {axis: net().mask(x, axis) for axis in range(1, len(x.shape) - 1)}
+    keep = rows_that_count(x, len(masks), {axis: mask for axis, mask in masks.items() if mask is not None})
+    return keep and keep.named("kept")
 
 
 def need_known(x: Tensor) -> None:

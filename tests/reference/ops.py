@@ -200,6 +200,9 @@ OPS: dict[str, Callable[..., Any]] = {
         [t < n for n in lengths.ravel() for t in range(like.shape[lengths.ndim])]
     ).reshape(*lengths.shape, -1),
     "numbered": lambda keep, like: np.array([1.0 if k else 0.0 for k in keep.tolist()]),
+    "put_back": lambda rows, keep: np.array(
+        [rows[sum(keep[:i])] if k else 0 * rows[0] for i, k in enumerate(keep.tolist())]
+    ),
     "chosen": lambda x, keep: np.array([row for row, k in zip(x.tolist(), keep, strict=True) if k]),
     "transpose": lambda x: np.array([[row[j] for row in x] for j in range(x.shape[1])]),
     "transposed": lambda x: np.array([m.T.tolist() for m in x.reshape(-1, *x.shape[-2:])]).reshape(
