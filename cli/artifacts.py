@@ -16,7 +16,7 @@ from ..codegen import fold_norms, serialized, to_numpy, to_onnx, to_step
 from ..codegen.norm_folding import Folded
 from ..dsl import Net
 from ..dsl.diagnostics import refuse
-from ..runtime import Trainer, trainer_of
+from ..runtime import Fault, Trainer, load_weights, trainer_of
 from ..runtime.files import remove_leftovers, write_atomically
 
 MANIFEST = "netc.manifest.json"
@@ -63,6 +63,17 @@ def compile_net(
 def trainer(net: Net, text: str) -> Trainer:
     """The net's own trainer, imported."""
     return trainer_of(text, f"{net.name}.py")
+
+
+def given_weights(net: Net, path: Path, like: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights and state of an archive, as `like` has them; Fault where a spread is none."""
+    found = load_weights(path, like)
+    for name, state in net.states.items():
+        low = float(found[name].min())
+        if low < state.domain.low or (low == state.domain.low and state.domain.low_open):
+            message = f"{name} holds {low:g}, where a spread lies in {state.domain}"
+            raise Fault("weights-mismatch", message, str(path))
+    return found
 
 
 def file_names(net: Net) -> list[str]:

@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Build the artifacts of a spec, execute them and prove them equal."""
     from .alphabets import with_alphabet
-    from .artifacts import compile_net, file_names, refuse_edited, trainer, write
+    from .artifacts import compile_net, file_names, given_weights, refuse_edited, trainer, write
     from .proof import prove
     from .show_proof import render
 
@@ -50,11 +50,11 @@ def command(
     if not as_object:
         show.diagnostics(report.ordered())
     from ..codegen import to_numpy
-    from ..runtime import Fault, load_weights
+    from ..runtime import Fault
 
     text = to_numpy(net)
     first = trainer(net, text).init(net.train["seed"])
-    given = load_weights(weights, first) if weights else first
+    given = given_weights(net, weights, first) if weights else first
     if not force:
         _refuse_run(folder, net.name)
         refuse_edited(folder, file_names(net))

@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Train a spec on its data; write the trained artifacts and run the exported model."""
     from ..codegen import to_numpy
-    from ..runtime import load_weights, prepare_folder, read, train
-    from .artifacts import file_names, refuse_edited, trainer
+    from ..runtime import prepare_folder, read, train
+    from .artifacts import file_names, given_weights, refuse_edited, trainer
     from .progress import Bar, watcher
 
     net, report = read_spec(spec, defines, memory)
@@ -66,7 +66,7 @@ def command(
     if not force:
         refuse_edited(folder, file_names(net))
     first = own.init(own.seed)
-    started = load_weights(weights, first) if weights else None
+    started = given_weights(net, weights, first) if weights else None
     chosen = _engine(net, own, engine, provider, threads)
     if provider == "cuda":
         _open(net, first, provider, threads)

@@ -77,8 +77,7 @@ class TrainingPage:
             "first_draws": self._draw("0, 1, len(batch[0])", "batch"),
             "steps": [] if net.solver else self._steps(),
             "checked": ", **at" if self.clock else ", draws=draws" if self.draws else "",
-            # Where a loss goes straight, its slopes are those of the targets alone, and as precise as these.
-            "widened": any(field.type.dtype == "f32" for field in net.targets or net.inputs),
+            "widened": any(field.type.dtype != "i64" for field in (*net.inputs, *net.targets)),
             **self._times(),
             "plateaus": bool(net.plateaus),
             "watched": self._watched(),

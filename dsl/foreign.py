@@ -1,4 +1,4 @@
-"""What Keras, TensorFlow and PyTorch call a word or an option, and what stands for it here."""
+"""What Keras, TensorFlow, PyTorch and Deeplearning4j call a word or an option, and what stands for it here."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ NAMES: dict[str, dict[str, str]] = {
         "convolution": "conv",
         "convtransposed": "deconv",
         "deconvolution": "deconv",
+        "depthwiseconvolution": "depthwise",
+        "separableconvolution": "separable",
+        "pointwise": "conv, as in conv 16 1",
         "locallyconnected": "locally_connected",
         "maxpooling": "maxpool",
+        "subsampling": "maxpool, or avgpool, sumpool or normpool",
+        "globalpooling": "globalavgpool, or globalmaxpool, globalsumpool or globalnormpool",
         "averagepooling": "avgpool",
         "averagepool": "avgpool",
         "meanpool": "avgpool",
@@ -40,16 +45,29 @@ NAMES: dict[str, dict[str, str]] = {
         "dropout3d": "spatial_dropout",
         "concatenate": "concat",
         "cat": "concat",
+        "merge": "concat",
+        "elementwisevertex": "add, or subtract, multiply, average or maximum",
+        "dotproduct": "dot",
+        "l2vertex": "l2distance",
         "mul": "multiply",
         "sub": "subtract",
         "upsampling": "upsample",
         "zeropadding": "zeropad",
         "pad": "zeropad",
+        "centercrop": "crop",
+        "narrow": "subset",
+        "slice": "subset",
+        "chunk": "split",
+        "select": "unstack",
         "unflatten": "reshape",
         "view": "reshape",
+        "squeeze": "reshape",
+        "unsqueeze": "reshape",
         "transpose": "permute",
         "randomtranslation": "random_shift",
         "randomhorizontalflip": "flip",
+        "randomverticalflip": "flip, as in flip axis=1",
+        "randomerasing": "cutout",
         "onehotencoding": "onehot",
         "simplernn": "rnn",
         "elmanrnn": "rnn",
@@ -92,6 +110,7 @@ NAMES: dict[str, dict[str, str]] = {
         "kldivloss": "kl_divergence",
         "kldivergence": "kl_divergence",
         "poissonnllloss": "poisson",
+        "centerlossoutput": "center_loss",
     },
     "updater": {"gradientdescent": "sgd", "stochasticgradientdescent": "sgd", "nag": "nesterovs"},
     "metric": {
@@ -158,6 +177,11 @@ ABSENT = {
     "masking": "say lengths=true of the input: what follows the steps that count is padding everywhere",
     "sequential": "chains are sequential by themselves: words are joined by ->",
     "activation": "an activation is a word of its own: -> relu",
+    "frozen": "weights are kept by an option of their layer: frozen=true",
+    **dict.fromkeys(
+        ("resize", "resizing", "interpolate"),
+        'images are brought to a size as they are read: data "photos" resize=true; upsample repeats pixels',
+    ),
 }
 # The options that stand for an option of another name, of which a word has one.
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -211,6 +235,15 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "negativeslope": ("slope",),
     "rho": ("decay",),
     "countincludepad": ("count_pad",),
+    "outputsize": ("size",),
+    "blocksize": ("block",),
+    "upscalefactor": ("block",),
+    "downscalefactor": ("block",),
+    "normtype": ("p",),
+    "n": ("size", "times"),
+    "center": ("shift",),
+    "gammainitializer": ("gamma_init",),
+    "betainitializer": ("beta_init",),
     "labelsmoothing": ("smoothing",),
     "posweight": ("weights",),
     "weight": ("weights",),
@@ -242,6 +275,14 @@ NOTES = {
     "numlayers": "take it away, and write the layer as often: lstm 8 -> lstm 8",
     "recurrentdropout": "take it away, and put dropout behind it: -> dropout {value}",
     "maskzero": "take it away: the input says lengths=true, and padding=0 gives one id a vector of zeros",
+    **dict.fromkeys(
+        ("affine", "elementwiseaffine", "lockgammabeta"), "scale=false leaves gamma out, and shift=false beta"
+    ),
+    "trackrunningstats": "take it away: running statistics are always kept",
+    "convolutionmode": "write pad=same, or pad=valid",
+    "ceilmode": "take it away: pad=[[0, 1], [0, 1]] makes room for a last window",
+    "dataformat": "take it away: channels come first, as in [3, 32, 32]",
+    **dict.fromkeys(("axis", "dim"), "take it away: words know their axes, and permute turns them"),
     "fromlogits": "take it away: softmax or sigmoid stands in the chain, and is computed with the loss",
 }
 # The same of the sentence train.
@@ -258,7 +299,7 @@ _LONGEST = 30
 
 def word_here(name: str, *kinds: str) -> str | None:
     """The word of one of the kinds that stands for a foreign name, and after a comma what is said of it."""
-    for bare in dict.fromkeys((_bare(name), _flat(name))):
+    for bare in dict.fromkeys((_bare(name), _flat(name), _flat(_stem(name)))):
         for kind in kinds:
             if found := NAMES.get(kind, {}).get(bare) or _spelled(kind, bare):
                 return found
@@ -273,7 +314,7 @@ def type_here(name: str) -> str | None:
 
 def absent(name: str) -> str | None:
     """What to do instead of a foreign word that has no counterpart."""
-    return ABSENT.get(_flat(name))
+    return ABSENT.get(_flat(name)) or ABSENT.get(_flat(_stem(name)))
 
 
 def option_here(argument: Argument, subject: str, table: Mapping[str, Option]) -> str | None:
@@ -291,6 +332,11 @@ def option_here(argument: Argument, subject: str, table: Mapping[str, Option]) -
 
 def _bare(name: str) -> str:
     return name.lower().replace("_", "")
+
+
+def _stem(name: str) -> str:
+    """A bare name without what says that it is a layer, as in SpaceToDepthLayer and ReshapeVertex."""
+    return re.sub(r"(?<=.)(layer|vertex)$", "", _bare(name))
 
 
 def _flat(name: str) -> str:

@@ -32,6 +32,7 @@ class Value:
     hint: str = ""
     gradient_of: Value | None = None
     channels: bool | None = None
+    leans: str = ""  # the word that took the last of two axes for features, where nothing said so
     # The memory cells beside the states of a recurrent layer.
     cells: Value | None = None
     given: dict[Use, tuple[int, str]] = field(default_factory=lambda: {})
@@ -291,12 +292,14 @@ class Tensor:
         return self.builder.emit(OPS["less_equal"], self, other)
 
 
-def _channels(rank: int, args: Iterable[Tensor]) -> bool | None:
-    """Where the features of a result stand, which is where they stand in the arguments of its rank."""
+def _result(type: Type, args: list[Tensor]) -> Value:
+    """A new value, whose features stand where they stand in the arguments of its rank."""
+    made = Value(type)
     for arg in args:
-        if arg.value.channels is not None and len(arg.shape) == rank:
-            return arg.value.channels
-    return None
+        if len(arg.shape) == type.rank:
+            made.channels = arg.value.channels if made.channels is None else made.channels
+            made.leans = made.leans or arg.value.leans
+    return made
 
 
 Operand = Tensor | int | float
@@ -330,7 +333,7 @@ class Builder:
         """Append an equation as it stands, and return its result, or a tuple of results."""
         types = op.type(*[t.type for t in tensors], **attrs)
         types_ = types if isinstance(types, tuple) else (types,)
-        results = tuple([Value(t, channels=_channels(t.rank, tensors)) for t in types_])
+        results = tuple([_result(t, tensors) for t in types_])
         args_ = tuple([t.value for t in tensors])
         self.equations.append(Equation(op, args_, attrs, results, self.section, self.origin, self.undoes))
         made = tuple([Tensor(self, r) for r in results])

@@ -147,7 +147,8 @@ class Layers(Arrays):
             failed = True
         keyed = UNIVERSAL if word.kind == "layer" else {}
         beside = "takes the name of one value" if word.operands else _as_elsewhere(word, link)
-        options = bind(word.name, word.options, rest, link.place, self.frame.scope, keyed, word.example, beside)
+        untold = () if word.weighted or word.own else keyed
+        options = bind(word.name, word.options, rest, link.place, self.frame.scope, keyed, word.example, beside, untold)
         if failed:
             raise NotConstantError
         return operands, options | values

@@ -70,12 +70,8 @@ class Manual:
     facts: Mapping[str, str]
     line: str
     spec: str
-
-    @property
-    def shared(self) -> str:
-        """The table of the options that it takes beside its own; empty where there is none."""
-        has_weights = self.kind == "layer" and any(row.name == "init" for row in self.options)
-        return "layer" if has_weights else "schedule" if self.kind == "schedule" else ""
+    # The table of the options that it takes beside its own; empty where there is none.
+    shared: str = ""
 
     @property
     def shared_names(self) -> list[str]:
@@ -140,7 +136,12 @@ def compose(
         _facts(word) if word and not word.table else {},
         line,
         spec,
+        _shared(word) if word else "",
     )
+
+
+def _shared(word: Word) -> str:
+    return "layer" if word.kind == "layer" and word.weighted else "schedule" if word.kind == "schedule" else ""
 
 
 def _facts(word: Word) -> dict[str, str]:

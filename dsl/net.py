@@ -13,7 +13,7 @@ from .kinds import KINDS
 from .plateau import Plateau
 from .section import Section
 from .source import Place, Source
-from .types import BATCH, Dim, Domain, Shape, Type, show_shape
+from .types import BATCH, NON_NEGATIVE, POSITIVE, REAL, Dim, Domain, Shape, Type, show_shape
 from .words import Init, Scheduled, Word
 
 
@@ -107,6 +107,13 @@ class StateInfo:
     def of_data(self) -> bool:
         """Whether it is learned from the data, before or after training, rather than by its steps."""
         return self.section is None
+
+    @property
+    def domain(self) -> Domain:
+        """What it may hold: a spread, which is 1 until data are seen, is never negative, and one divided by not 0."""
+        if self.default != 1 or self.carried:
+            return REAL
+        return POSITIVE if self.of_data else NON_NEGATIVE
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,12 @@ def bind(
     keyed: Mapping[str, Option] | None = None,
     example: str = "",
     beside: str = "",
+    untold: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The options of a use, with defaults; NotConstantError, after every diagnostic, where one does not fit.
 
     Positional arguments fill the options of `table`; those of `keyed` have names; `beside` is what else the word takes.
+    No help offers those of `untold`, which would do nothing.
     """
     arguments, every = list(arguments), {**table, **(keyed or {})}
     given: dict[str, Argument] = {}
@@ -51,7 +53,7 @@ def bind(
             scope.report.error("too-many-options", message, argument.place, _in_brackets(table, arguments))
             failed = True
             break
-        failed |= not _accept(subject, every, argument, key, given, scope)
+        failed |= not _accept(subject, every, argument, key, given, scope, untold)
     for option in every.values():
         if option.required and option.name not in given and not failed:
             message = f"{subject} needs {option.name}: {option.kind.description}"
@@ -86,11 +88,13 @@ def _accept(
     key: str,
     given: dict[str, Argument],
     scope: Scope,
+    untold: Iterable[str],
 ) -> bool:
     place = argument.key_place or argument.place
     if key not in table:
-        takes = f"it takes {listed(table)}" if table else f"{subject} takes no options"
-        help = option_here(argument, subject, table) or did_you_mean(key, table) or takes
+        told = {name: option for name, option in table.items() if name not in untold}
+        takes = f"it takes {listed(told)}" if told else f"{subject} takes no options"
+        help = option_here(argument, subject, told) or did_you_mean(key, told) or takes
         scope.report.error("unknown-option", f"{subject} has no option {key}", place, help)
         return False
     if key in given:

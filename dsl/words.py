@@ -169,6 +169,11 @@ class Word:
         """Whether a spec defines it."""
         return self.table is not None
 
+    @property
+    def weighted(self) -> bool:
+        """Whether it makes weights, which begin as an initializer says."""
+        return any(option.kind.form == "init" for option in self.options.values())
+
     def needs(self, target: str | None) -> Domain:
         """The domain that it needs of a prediction of a kind of target."""
         return self.class_prediction or self.prediction if target == "class" else self.prediction

@@ -183,8 +183,8 @@ def _plan(
         split = [_split(metadata, source) for source in sources]
         named = [(name, path) for name, path in split if name is not None]
         plain = [path for name, path in split if name is None]
-        if len(plain) > 1 or (plain and named):
-            help = "give one FILE, or a NAME=FILE for every field"
+        if len(plain) > 1 or (plain and {f.name for f in fields} <= dict(named).keys()):
+            help = "give one FILE, and a NAME=FILE for each field that is not in it"
             raise Fault("data-source", f"{listed(map(str, sources))} do not go together", None, help)
         single = plain[0] if plain else None
         by_name = dict(named)

@@ -41,7 +41,8 @@ class Problems:
     def add(self, problems: Iterable[Problem], total: int | None = None) -> None:
         """Add problems in the order of the file; `total` counts them where not all are given."""
         found = list(problems)
-        self.first += found[: max(0, SHOWN - len(self.first))]
+        distinct = [problem for problem in dict.fromkeys(found) if problem not in self.first]
+        self.first += distinct[: max(0, SHOWN - len(self.first))]
         self.total += len(found) if total is None else total
 
     def raise_any(self) -> None:
@@ -111,8 +112,20 @@ def check_shape(field: Field, shape: tuple[int, ...], source: str) -> None:
     elif field.rule.ids and len(shape) == len(field.shape) + 2 and shape[-1] == field.classes:
         help = f"a {field.kind} is given by its id, a whole number, not one-hot: use `array.argmax(axis=-1)`"
     elif math.prod(shape[1:]) == field.width and len(shape) > 0 and not field.steps:
-        help = f"it holds as many numbers; `array.reshape{(-1, *field.shape)}` would make it fit"
+        help = _fitted(field, shape)
     raise Fault("data-shape", f"{field.name}: expected {expected(field)}, got {shape}", source, help)
+
+
+def _fitted(field: Field, shape: tuple[int, ...]) -> str | None:
+    """The help where an array holds as many numbers as the field, but under another shape."""
+    have, need = ([n for n in sizes if n != 1] for sizes in (shape[1:], field.shape))
+    if sorted(map(str, have)) != sorted(map(str, need)):
+        return f"it holds as many numbers; `array.reshape{(-1, *field.shape)}` would make it fit"
+    if len(shape) != len(field.shape) + 1:
+        return None
+    left = list(range(1, len(shape)))
+    order = [left.pop(next(i for i, axis in enumerate(left) if shape[axis] == size)) for size in field.shape]
+    return f"its axes stand in another order; `array.transpose{(0, *order)}` would make it fit"
 
 
 def reshaped(field: Field, array: Array, source: str) -> Array:

@@ -45,7 +45,12 @@ KINDS: Mapping[str, FieldKind] = {
         _FLOAT, _outside_unit, "lies outside 0..1", "a unit lies in 0..1; scale it, or declare the field f32"
     ),
     "positive": FieldKind(_FLOAT, lambda a: a <= 0, "is not above 0", "declare the field f32 if 0 or less can occur"),
-    "binary": FieldKind(_FLOAT, lambda a: (a != 0) & (a != 1), "is neither 0 nor 1"),
+    "binary": FieldKind(
+        _FLOAT,
+        lambda a: (a != 0) & (a != 1),
+        "is neither 0 nor 1",
+        "what has more values is a class or a count; masks of 0 and 255 are divided by 255 first",
+    ),
     "count": FieldKind(
         _FLOAT,
         lambda a: (a < 0) | (a % 1 != 0),

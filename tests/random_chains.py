@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from netc.dsl.constraints import CONSTRAINTS
@@ -32,12 +32,16 @@ GIVEN = {"min_max_norm": "[0.5, 2]", "max_norm": "1.5"}
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the spec: its type, whether weights or noise stand before it, and where its features are, if told."""
+    """A value of the spec: its type, whether weights or noise stand before it, and where its features are, if told.
+
+    `leans` is the word that took the last of its two axes for features where nothing said so.
+    """
 
     name: str
     type: Type
     weighted: bool = False
     channels: bool | None = None
+    leans: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,7 +115,7 @@ class Chains:
             self.asked.add("lr_scale")
         type = Type("f32", ("N", *value.shape[:-1], gives))
         weighted = value.weighted or word.kind == "layer"
-        return [*before, " ".join([word.name, *texts])], Value("", type, weighted, value.channels)
+        return [*before, " ".join([word.name, *texts])], Value("", type, weighted, value.channels, value.leans)
 
     def body_link(self, body: Body, value: Value) -> tuple[list[str], Value]:
         """The use of a part or a block, with the values of its parameters, behind what brings a value to its shape."""
@@ -170,7 +174,7 @@ class Chains:
                 types = [type, *(v.type for v in values[1:])]
                 given = [builder.input("example", f"x{i}", type) for i, type in enumerate(types)]
                 for tensor, known in zip(given, values, strict=True):
-                    tensor.value.channels = known.channels
+                    tensor.value.channels, tensor.value.leans = known.channels, known.leans
                 scratch = Scratch(builder)
                 # A state that a layer begins with is a value of the spec.
                 states = {k: builder.input("example", k, v.type) for k, v in options.items() if isinstance(v, Value)}
@@ -206,7 +210,7 @@ class Chains:
         if result.value.cells is not None and self.pen.maybe(0.3):
             self.pen.count("layer", "cells")
             links.append("cells")
-        after = Value("", result.type, weighted, result.value.channels)
+        after = Value("", result.type, weighted, result.value.channels, result.value.leans)
         cut = pieces(result.type.shape[0]) > pieces(value.type.shape[0])
         return self.whole(links, after) if cut else (links, after)
 
@@ -322,7 +326,7 @@ class Chains:
         return [f"{name} = {' -> '.join([source, *words])}"]
 
     def keep(self, name: str, value: Value) -> None:
-        self.values[name] = Value(name, value.type, value.weighted, value.channels)
+        self.values[name] = replace(value, name=name)
         self.unused.append(name)
 
     def repeated(self, source: str, words: list[str], value: Value, name: str) -> list[str]:

@@ -174,6 +174,7 @@ WRONG: list[tuple[Any, str]] = [
     (lambda w: w.update(W1=np.ones((16, 4), np.float32)), "W1 has the shape (16, 4), where the net needs (4, 16)"),
     (lambda w: w.update(b1=np.full(16, np.nan)), "b1 holds a value that is not finite"),
     (lambda w: w.update(b1=np.array(["a"] * 16)), "b1 holds"),
+    (lambda w: w.update(deviation=np.zeros(4)), "deviation holds 0, where a spread lies in (0, inf)"),
 ]
 
 

@@ -12,8 +12,9 @@ import reference
 import test_ops
 from conv_uses import ROWS, net_of
 from faulty import assert_refused
-from harness import assert_close, gradient, module, narrow, run_onnx, small
+from harness import assert_close, gradient, module, narrow, run_onnx, small, spec
 from netc.codegen import to_numpy, to_onnx
+from netc.dsl import Source, check
 from netc.dsl.ir import OPS, Builder
 from netc.dsl.ops import weight_products
 from netc.dsl.ops.conv import conv_kernel, conv_transpose_kernel, conv_weight_grad_kernel
@@ -166,6 +167,22 @@ def test_spatial_dropout_drops_channels():
     z = conv_kernel(x, p["W1"]) + p["b1"].reshape(-1, 1, 1)
     kept = np.where(uniform < 0.4, 0, z / 0.6).reshape(5, -1) @ p["W_last"] + p["b_last"]
     assert_close(made.loss_and_grads(p, x, y, draws=draws)[0], np.mean((kept - y) ** 2), EXACT)
+
+
+def test_spatial_dropout_of_steps_drops_features():
+    net = small("spatial_dropout 40% -> lstm 3 -> last_step -> dense 2", given="f32[T, 8]")
+    assert '"spatial_dropout1": (count, 1, 8)' in to_numpy(net)
+
+
+def test_two_axes_are_not_channels_first_to_one_word_and_last_to_another():
+    """What the last axis is to a word before, that of a sound's or of steps' features, it stays."""
+    for first in ("standardize per=channel", "layernorm", "prelu -> relu", "subset 0 4", "x -> concat x"):
+        for then in ("conv 2 3", "batchnorm", "maxpool 2", "spatial_dropout 10%", "flip"):
+            faults = check(Source("spec.net", spec(f"{first} -> {then} -> flatten -> dense 2", given="f32[3, 9]")))[1]
+            assert any("took the last one" in d.message for d in faults.diagnostics), (first, then)
+    for chain in ("layernorm -> permute [1, 0] -> conv 2 3", "zeropad 0 -> layernorm -> conv 2 3", "relu -> conv 2 3"):
+        small(f"{chain} -> flatten -> dense 2", given="f32[9, 9]")
+    small("layernorm -> flatten -> reshape [9, 9] -> conv 2 3 -> flatten -> dense 2", given="f32[9, 9]")
 
 
 def test_spatial_dropout_of_an_embedding():

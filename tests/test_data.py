@@ -252,6 +252,19 @@ def test_npy(tmp_path: Path) -> None:
     assert fault.code == "data-pickled"
 
 
+@pytest.mark.parametrize(
+    ("shape", "help"),
+    [
+        ((4, 12), "it holds as many numbers; `array.reshape(-1, 3, 2, 2)` would make it fit"),
+        ((4, 2, 2, 3), "its axes stand in another order; `array.transpose(0, 3, 1, 2)` would make it fit"),
+        ((4, 5), None),
+    ],
+)
+def test_what_would_make_an_array_fit_leaves_its_pixels_where_they_are(shape: tuple[int, ...], help: str | None):
+    fault = caught_fault(lambda: examples_of(net([field("x", "u8", [3, 2, 2])], []), {"x": np.ones(shape)}))
+    assert (fault.code, fault.help) == ("data-shape", help)
+
+
 # which files ----------------------------------------------------------------------------------------------------------
 
 
@@ -259,6 +272,8 @@ def test_sources(tmp_path: Path) -> None:
     np.savez(tmp_path / "a=b.npz", x=np.ones((3, 2)), y=np.ones(3))
     assert read(net(), [str(tmp_path / "a=b.npz")]).count == 3
     assert read(net(file="a=b.npz"), base=tmp_path, need_targets=False).arrays.keys() == {"x"}
+    np.save(tmp_path / "y.npy", np.zeros(3))
+    assert not read(net(), [str(tmp_path / "a=b.npz"), f"y={tmp_path}/y.npy"]).arrays["y"].any(), "its own file wins"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +282,8 @@ def test_sources(tmp_path: Path) -> None:
         ([], "data-source", "nothing says where the examples of x and y are"),
         (["x=a.npz"], "data-source", "nothing says where the examples of y are"),
         (["a.npz", "b.npz"], "data-source", "do not go together"),
-        (["a.npz", "x=b.npz"], "data-source", "do not go together"),
+        (["a.npz", "x=b.npz", "y=c.npz"], "data-source", "do not go together"),
+        (["a.npz", "b.npz", "x=c.npz"], "data-source", "do not go together"),
         (["x=a.npz", "x=b.npz"], "data-source", "a field has two files"),
         (["q=a.npz"], "data-source", "the net has no input or target q"),
         (["nowhere.npz"], "file-missing", "no such file"),

@@ -1,4 +1,4 @@
-"""Names of Keras, TensorFlow and PyTorch are never accepted unasked, and each is told with what stands for it here."""
+"""Names of Keras, PyTorch, Deeplearning4j and others are never accepted unasked, and each is told what it is here."""
 
 from __future__ import annotations
 
@@ -75,6 +75,19 @@ USES = {
         "conv 4 3 in_channels=1": "take it away",
         "dense 4 activation=softmax": "-> softmax",
         "dropout p=0.3": "rate=0.3",
+        "ConvolutionLayer 4 3": "here it is called conv",
+        "Convolution1DLayer 4 3": "here it is called conv",
+        "SubsamplingLayer 2": "here it is called maxpool, or avgpool",
+        "SpaceToDepthLayer 2": "here it is called space_to_depth",
+        "ReshapeVertex": "here it is called reshape",
+        "L2Vertex": "here it is called l2distance",
+        "ElementWiseVertex": "here it is called add, or subtract",
+        "CenterLossOutputLayer": "here it is called center_loss",
+        "FrozenLayer": "frozen=true",
+        "Resizing 8": "resize=true",
+        "batchnorm center=false": "shift=false",
+        "batchnorm affine=false": "scale=false leaves gamma out",
+        "lrn n=5": "size=5",
     },
     "loss": {
         "categorical_crossentropy": "mcxent, and the chain ends with softmax",
@@ -102,6 +115,11 @@ def test_the_help_tells_the_name_that_it_has_here(kind: str, text: str):
     assert net is None
     helps = [d.help or "" for d in report.diagnostics if d.code in ("unknown-word", "unknown-option")]
     assert any(USES[kind][text] in help for help in helps), helps
+
+
+def test_an_unknown_option_of_a_word_without_weights_is_not_told_those_of_weights():
+    _, report = check(Source("spec.net", SPEC.format(**PLAIN | {"layer": "maxpool 2 wrong=1"})))
+    assert report.diagnostics[0].help == "it takes size, stride and pad"
 
 
 def test_what_the_table_names_is_there_and_what_it_translates_is_not():

@@ -267,6 +267,10 @@ def test_json_of_one_name():
     assert adam["options"][3]["default"] == "1e-8" and adam["spec"].endswith(f"{adam['example']}\n")
     (cosine,) = json.loads(said("cosine", "--json"))["words"]
     assert cosine["shared"] == ["per"], "it has a warmup of its own"
+    (norm,) = json.loads(said("batchnorm", "--json"))["words"]
+    assert "frozen" in norm["shared"], "it makes weights, though none begins as init= says"
+    (pool,) = json.loads(said("maxpool", "--json"))["words"]
+    assert not pool["shared"]
 
 
 # A user's own words ---------------------------------------------------------------------------------------------------

@@ -344,3 +344,23 @@ def test_a_bias_that_does_nothing_is_told(chain: str, warned: list[str]):
 def test_statistics_that_no_loss_moves_are_refused():
     with pytest.raises(SpecError, match="no loss moves mean1 and var1"):
         small("a = batchnorm scale=false shift=false\noutput a\nb = x -> dense 2\noutput b", loss="mse(b, y)")
+
+
+def test_given_variances_are_not_negative_and_given_means_are_any_number():
+    states = norm_net("[3, 2, 2]", "batchnorm").states
+    assert {name: str(state.domain) for name, state in states.items()} == {"mean1": "(-inf, inf)", "var1": "[0, inf)"}
+
+
+# Checks on the page ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["f32", "u8"])
+def test_the_page_checks_what_is_taken_of_the_data_themselves_in_float64(kind: str):
+    """One channel's gamma hardly matters before another batchnorm, and float32 statistics would make a fault of it."""
+    chain = "batchnorm -> conv 4 3 bias=false -> batchnorm -> relu -> flatten -> dense 3 -> softmax"
+    made = module(small(chain, given=f"{kind}[1, 6, 6]", target="class(3)", loss="mcxent"))
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        image = rng.integers(0, 256, (32, 1, 6, 6), np.uint8)
+        image = image if kind == "u8" else (image / 255).astype(np.float32)
+        assert made.check([image], [rng.integers(0, 3, 32)]) == []

@@ -223,14 +223,13 @@ def padding_changes_nothing(net: Net, rng: np.random.Generator) -> None:
 
 def the_report_is_of_the_losses(net: Net, rng: np.random.Generator) -> None:
     """What a page reports of a set is what it trains on, where training does nothing else than prediction."""
-    made = module(net)
-    alike = [loss for loss in net.losses if not net.programs[loss.key].of("draw", "clock")]
-    if not alike or net.running or not hasattr(made, "evaluate"):
+    made, programs = module(net), [net.programs[loss.key] for loss in net.losses]
+    if net.running or any(p.of("draw", "clock") for p in programs) or not hasattr(made, "evaluate"):
         return
     inputs, targets = batch(net, rng, SIZES["N"], enough(net))
     p, given = weights_of(made, net, rng, inputs), extras(made, net, count=SIZES["N"], steps=enough(net))
     reported = made.evaluate(p, inputs, targets)
-    for loss in alike:
+    for loss in net.losses:
         trained, *_ = getattr(made, loss.function)(p, *inputs, *targets, **given)
         if np.isfinite(trained) and "penalty" not in net.programs[loss.key].results:
             assert_close(reported[loss.name or "loss"], trained, EXACT, f"the report and {loss.name or 'the loss'}")

@@ -127,6 +127,8 @@ def _cast_type(x: Type, *, dtype: str) -> Type:
 def _cast_spelling(x: Type, dtype: str) -> str:
     if x.dtype == "bool" and dtype == "f64" and not x.shape:
         return "float(x)"
+    if x.dtype == "u8" and dtype == "f32":
+        return "x.astype(np.result_type(x, np.float32))"  # pixels that are given in float64 stay there
     # A number of the host is a Python float, which takes the precision of the array beside it.
     return (
         "x"

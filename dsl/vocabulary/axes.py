@@ -10,6 +10,7 @@ from .. import ops
 from ..context import net
 from ..ir import Tensor
 from ..ops.steps import filled
+from ..types import show_shape
 from ..words import WordError
 
 Options = ParamSpec("Options")
@@ -83,6 +84,32 @@ def slid(x: Tensor, slide: Callable[[Tensor], Tensor], padding: float = 0.0) -> 
     found = placed(ops.permute(slide(placed(ops.permute(x, axes=(0, 2, 1)), True)), axes=(0, 2, 1)), False)
     seen = counting(found) if padding else None
     return found if seen is None else placed(ops.mask(found, seen), False)
+
+
+def by_features(
+    word: Callable[Concatenate[Tensor, Options], Tensor],
+) -> Callable[Concatenate[Tensor, Options], Tensor]:
+    """A word that takes the last of two axes for features, which no word over images may then take for places."""
+
+    @wraps(word)
+    def taking(x: Tensor, *args: Options.args, **options: Options.kwargs) -> Tensor:
+        found = word(x, *args, **options)
+        if x.value.channels is None and found.value.channels is None and len(found.shape) == 3:
+            found.value.leans = found.value.leans or net().word
+        return found
+
+    return taking
+
+
+def need_channels_first(x: Tensor, word: str) -> None:
+    """Raise where the first of two axes would be channels, and a word before has taken the last one for features."""
+    before = x.value.leans
+    if before and x.value.channels is None and len(x.shape) == 3:
+        message = f"{word} takes the first axis of {show_shape(x.shape)} for channels, and {before} took the last one"
+        help = (
+            f"if channels stand last, put permute [1, 0] before {word}; if first, say so by zeropad 0 before {before}"
+        )
+        raise WordError("shape-mismatch", message, help)
 
 
 def placed(x: Tensor, channels: bool) -> Tensor:

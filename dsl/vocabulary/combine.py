@@ -9,7 +9,7 @@ from ..advice import parted
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Shape, Type, show_shape
 from ..words import WordError, layer
-from .axes import without_padding
+from .axes import by_features, without_padding
 from .layers import Eps, root
 
 
@@ -181,6 +181,7 @@ def _others(x: Tensor, axis: int) -> Shape:
 
 
 @layer("concat", gives="joined", example="concat other")
+@by_features
 def concat(x: Tensor, other: Tensor, *others: Tensor) -> Tensor:
     """The current value and the named ones side by side, along the features.
 

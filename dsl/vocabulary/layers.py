@@ -9,7 +9,7 @@ from ..context import net, weight
 from ..ir import Tensor
 from ..types import SIGNED_UNIT, show_shape
 from ..words import Flag, Initializer, Kind, Positive, Real, WordError, layer
-from .axes import along, over_time
+from .axes import along, by_features, over_time
 from .fan_initializers import XAVIER
 from .initializers import ONES, ZEROS
 
@@ -89,6 +89,7 @@ def shift(x: Tensor, offset: Real) -> Tensor:
 
 
 @layer("l2normalize", gives="unit", example="l2normalize", aliases=("l2_normalize",))
+@by_features
 def l2normalize(x: Tensor, eps: Eps = 1e-12) -> Tensor:
     """Scale the features of each example to the length 1; those shorter than eps are divided by eps.
 

@@ -7,6 +7,7 @@ from ..context import net
 from ..ir import Tensor
 from ..types import Shape
 from ..words import Number, Real, ScheduledAmount, ScheduledUnit, WordError, layer
+from .axes import as_image, need_channels_first, over_time
 from .rectifiers import SELU_ALPHA, SELU_SCALE
 
 
@@ -37,8 +38,8 @@ def dropout(x: Tensor, rate: ScheduledUnit) -> Tensor:
 def spatial_dropout(x: Tensor, rate: ScheduledUnit) -> Tensor:
     """In training, set a share of the channels to 0, each as a whole, and scale the others so that the mean stays.
 
-    The first axis of an example holds the channels, or the last one where the features stand there, as those of an
-    embedding do; of one axis of features each is a channel of its own.
+    The first axis of an example holds the channels, or the last one where the features stand there, as those of steps
+    and embeddings do; of one axis of features each is a channel of its own.
 
     Formula: f(x)[c] = x[c] / (1 - rate) with probability 1 - rate, else 0
     Source: Tompson et al. 2015, Efficient object localization using convolutional networks.
@@ -46,7 +47,10 @@ def spatial_dropout(x: Tensor, rate: ScheduledUnit) -> Tensor:
     Keras: SpatialDropout1D, 2D and 3D.
     PyTorch: Dropout1d, 2d and 3d.
     """
-    channels = len(x.shape) - 1 if x.value.channels is False else 1
+    if len(x.shape) == 3 and not over_time(x):
+        need_channels_first(x, "spatial_dropout")
+        x = as_image(x)
+    channels = len(x.shape) - 1 if over_time(x) else 1
     maps = tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(x.shape))
     return ops.mask(x / (1 - rate), kept(maps, rate)) if acts(rate) else x
 

@@ -13,7 +13,7 @@ from ..ops.reshape import reshape_like
 from ..padding import rows_that_count
 from ..types import BATCH, show_shape
 from ..words import Flag, Initializer, Kind, Positive, PositiveReal, WordError, layer
-from .axes import along, over_time, placed
+from .axes import along, by_features, need_channels_first, over_time, placed
 from .initializers import ONES, ZEROS
 
 Eps = Annotated[float, Kind("real", "a number of at least 1e-12", 1e-12)]
@@ -26,6 +26,7 @@ RUNNING = {"mean": 0.0, "var": 1.0}
 def led(x: Tensor) -> Tensor:
     """The value with its channels on the first axis of an example, where they stand unless it is a sequence."""
     if not over_time(x):
+        need_channels_first(x, net().word)
         return x
     last = len(x.shape) - 1
     return placed(ops.permute(x, axes=(0, last, *range(1, last))), True)
@@ -114,6 +115,7 @@ def need_several(x: Tensor, count: int, what: str) -> None:
 
 
 @layer("layernorm", example="layernorm", aliases=("layer_norm",))
+@by_features
 def layernorm(
     x: Tensor,
     eps: Eps = 1e-5,
@@ -205,6 +207,7 @@ def _named(normal: Tensor, deviation: Tensor) -> Tensor:
 
 
 @layer("rmsnorm", example="rmsnorm", aliases=("rms_norm",))
+@by_features
 def rmsnorm(x: Tensor, eps: Eps = 1e-5, scale: Flag = True, gamma_init: Initializer = ONES) -> Tensor:
     """Bring the features of each example to a mean square of 1; of an image, the channels of each place.
 

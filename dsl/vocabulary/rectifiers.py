@@ -9,7 +9,7 @@ from ..context import weight
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Domain
 from ..words import Flag, Init, Initializer, NonNegative, PositiveReal, Real, activation, layer
-from .axes import along
+from .axes import along, by_features
 from .initializers import filled
 
 
@@ -56,6 +56,7 @@ QUARTER = Init("0.25", lambda w: filled(w, 0.25))
 
 
 @layer("prelu", gives="leaky", example="prelu")
+@by_features
 def prelu(x: Tensor, init: Initializer = QUARTER) -> Tensor:
     """A leakyrelu whose slopes are learned, one a feature; they begin at 0.25.
 

@@ -9,7 +9,7 @@ from ..context import net
 from ..ir import Tensor
 from ..types import show_shape
 from ..words import Axes, Index, Positive, Sizes, WordError, layer
-from .axes import placed
+from .axes import by_features, placed
 from .layers import need_features
 
 
@@ -122,6 +122,7 @@ def unstack(x: Tensor, index: Index) -> Tensor:
 
 
 @layer("subset", gives="part", example="subset 1 3")
+@by_features
 def subset(x: Tensor, first: Index, last: Index) -> Tensor:
     """The features from the first to the last one named; they count from 0.
 
@@ -138,6 +139,7 @@ def subset(x: Tensor, first: Index, last: Index) -> Tensor:
 
 
 @layer("split", gives="part", example="split 2 1")
+@by_features
 def split(x: Tensor, parts: Positive, part: Index) -> Tensor:
     """One of several equal parts of the features; parts count from 0.
 

@@ -11,7 +11,7 @@ from ..ops.steps import chosen
 from ..padding import rows_that_count
 from ..types import BATCH, rows
 from ..words import Initializer, Kind, Positive, WordError, layer
-from .axes import along, placed
+from .axes import along, by_features, placed
 from .fan_initializers import XAVIER
 
 Per = Annotated[str, Kind("choice", "element or channel")]
@@ -49,7 +49,12 @@ def _scaled(x: Tensor, per: str, defaults: dict[str, float], learn: Learn) -> Te
     """The value without the first statistic, divided by the second, both learned from the training rows."""
     shape = x.shape[x.axis : x.axis + 1] if per == "channel" else tuple(d for d in x.shape if isinstance(d, int))
     zero, unit = net().learned(x, defaults, shape, learn)
-    return (x - along(zero, x)) / along(unit, x) if per == "channel" else (x - zero) / unit
+    return _by_channel(x, zero, unit) if per == "channel" else (x - zero) / unit
+
+
+@by_features
+def _by_channel(x: Tensor, zero: Tensor, unit: Tensor) -> Tensor:
+    return (x - along(zero, x)) / along(unit, x)
 
 
 @layer("standardize", gives="standard", example="standardize")

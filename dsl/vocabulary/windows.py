@@ -12,6 +12,7 @@ from ..ir import Tensor
 from ..ops.pool import Margins, Sizes, reach
 from ..types import Shape, show_shape
 from ..words import Padding, WordError, find
+from .axes import need_channels_first
 
 # An image has one to three axes behind its channels.
 MOST = 3
@@ -22,6 +23,7 @@ CHANNELS_FIRST = "make the window smaller; or are its channels last? They stand 
 
 def image_axes(x: Tensor, word: str) -> Sizes:
     """The sizes of the axes behind the channels; WordError unless the channels come first."""
+    need_channels_first(x, word)
     sizes, gives = x.shape[1:], f"{net().previous} gives {show_shape(x.shape)}"
     if len(sizes) == 1:
         message = f"{word} needs channels and one to {MOST} axes behind them, but {gives}"

@@ -209,6 +209,7 @@ def check(inputs, targets):
     for name, w in p.items():  # in float64, and moved off the kinks that zeros sit on
         p[name] = w + 0.01 * stream(SEED, "moved", name).standard_normal(w.shape)
     batch = [a[:BATCH] for a in (*inputs, *targets)]
+    batch = [a if a.dtype.kind == "i" else a.astype(np.float64) for a in batch]
     wrong = []
     loss, grads = loss_and_grads(p, *batch)
     for name, grad in grads.items():
