@@ -134,6 +134,7 @@ class Functions:
             if not long:
                 break
             inline -= long
+        statements += [s for r in program.results if len(body.final(r)) > WIDTH - 12 for s in body.name_final(r)]
         self.kernels |= body.kernels
         lines += self.unpacked(body, called)
         lines += [s.lines(body.indent) for s in statements] if brief else body.lines(statements)

@@ -201,9 +201,9 @@ FAULTS: dict[str, tuple[str, list[Any]]] = {
         "def block b(m) { repeat 2 { m -> tanh } }\ndef block c(m) { relu -> b m }\nx -> add q -> c q",
         [("unused", "b", ["b m", "c q"])],
     ),
-    "only the other branch uses in": (
+    "only the other branch uses in, so that an input is left behind": (
         "def block b(m, n) { if n { dense 6 } else { m -> dense 6 } }\nx -> add q -> b q false",
-        [],
+        [("unused", "x", [])],
     ),
     "in goes through": (
         "def block b(m, n) {\n    repeat n { dense 6 -> add m }\n}\nx -> add q -> b q 0",

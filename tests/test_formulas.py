@@ -159,7 +159,7 @@ def of_layer(formula: str) -> Net:
     return small(
         "def layer own() {\n    weight a: [3] init=normal\n    weight b: [2, 3]\n"
         "    weight c: [in.channels, 1] init=normal\n"
-        f"    rest = 0 * (mean(a) + mean(b) + mean(c))\n    return {formula} + rest\n}}\n"
+        f"    rest = 1e-20 * (mean(a) + mean(b) + mean(c))\n    return {formula} + rest\n}}\n"
         "value = reshape [2, 3] -> own\noutput value\nvalue -> flatten -> dense 2"
     )
 

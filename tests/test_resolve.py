@@ -198,7 +198,7 @@ def test_defines() -> None:
 def test_losses_compare_with_numbers_and_values() -> None:
     text = "net small\nlet k = 2\ninput x: f32[4]\np = dense 2 -> sigmoid\nq = x -> dense 2 -> sigmoid\noutput p\n"
     for loss in ("mse(p, 3)", "mse(p, k)", "mse(p, -1)", "mse(p, 2 * k)", "xent(p, 1)", "xent(p, 0.5)", "xent(p, q)"):
-        accepted(f"{text}loss {loss} + 0 * mae(q, p)\nupdater sgd\n")
+        accepted(f"{text}loss {loss} + 0.5 * mae(q, p)\nupdater sgd\n")
     for loss, code in (
         ("xent(p, k)", "target-mismatch"),
         ("mse / 0", "ambiguous-target"),

@@ -148,7 +148,9 @@ def test_near_names_are_suggested():
 
 LEFT_BEHIND = {
     "by a chain with another source": "x -> tanh\nz -> dense 2",
-    "by a block that does not look at in": "def block b(other) { other -> dense 3 -> tanh }\nx -> b z -> dense 2",
+    "by a branch that is not taken": (
+        "def block b(other, n) { if n { in -> tanh } else { other -> dense 3 } }\nx -> b z false -> dense 2"
+    ),
 }
 
 
