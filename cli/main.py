@@ -12,10 +12,14 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-import click
+try:
+    import click
 
-from ..dsl.diagnostics import Diagnostic, SpecError
-from . import show
+    from ..dsl.diagnostics import Diagnostic, SpecError
+    from . import show
+except KeyboardInterrupt:
+    # There is nothing yet to tell it with, and no traceback ever reaches the user.
+    raise SystemExit(130) from None
 
 # 1 the user's spec, data or machine is at fault; 2 usage; 70 a bug of ours; 130 interrupted.
 FAULT, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
@@ -76,6 +80,15 @@ def run(arguments: list[str]) -> int:
             return _failed(error, as_object)
         except BrokenPipeError:
             return _unread()
+        except OSError as full:
+            return _untold(full)
+
+
+def _untold(error: OSError) -> int:
+    """Standard output takes no JSON, on a full disk say: what is wrong goes to standard error."""
+    with contextlib.suppress(OSError):
+        show.failure([Diagnostic("system", f"standard output: {error.strerror or error}", None)], as_object=False)
+    return _unread()
 
 
 def _unread() -> int:

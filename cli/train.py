@@ -50,7 +50,8 @@ def command(
 ) -> None:
     """Train a spec on its data; write the trained artifacts and run the exported model."""
     from ..codegen import to_numpy
-    from ..runtime import prepare_folder, read, train
+    from ..runtime import claimed, prepare_folder, read, train
+    from .alphabets import said, with_alphabet
     from .artifacts import file_names, given_weights, refuse_edited, trainer
     from .progress import Bar, watcher
 
@@ -60,7 +61,8 @@ def command(
         refuse_fold(net)
     folder = folder or Path("runs") / net.name
     text = to_numpy(net)
-    metadata = _metadata(net)
+    known, beside = with_alphabet(net, weights) if weights else (net, None)
+    metadata = _metadata(known)
     own = trainer(net, text)
     examples = read(metadata, sources, None if spec == "-" else Path(spec).parent, resize=resize)
     if not force:
@@ -70,11 +72,13 @@ def command(
     chosen = _engine(net, own, engine, provider, threads)
     if provider == "cuda":
         _open(net, first, provider, threads)
+    click.get_current_context().with_resource(claimed(folder))
     # What an earlier run left goes only when nothing is in the way of this one.
     prepare_folder(folder, net.name, resume=resume, force=force)
     if not as_object:
         show.diagnostics(report.ordered())
-        click.echo("\n".join([*summary(net), "", *examples.notes]))
+        alphabet = [said(net, beside)] if beside else []
+        click.echo("\n".join([*summary(net), "", *examples.notes, *alphabet]))
     observer = watcher(as_object)
     try:
         result = train(
@@ -181,28 +185,31 @@ def _finish(
 def _served(
     net: Net, own: Trainer, metadata: Metadata, examples: Examples, result: Result, session: Any
 ) -> dict[str, Any]:
-    """The exported model's metrics on the rows held out, or on all rows, beside the trainer's.
+    """The exported model's metrics on the rows held out, or on all rows, beside the trainer's `own`.
 
-    `same` says whether the predictions are the same up to rounding.
+    `same` says whether the predictions are the same up to rounding. Where losses and metrics look at more than the
+    outputs, there are only the trainer's.
     """
     import numpy as np
 
     from ..runtime.module import time_of
     from ..runtime.watching import Watch
 
-    if own.evaluate is None or own.metrics is None or "compared" in net.programs or "inference" not in net.wanted:
+    if own.evaluate is None:
         return {}
     inputs, targets = examples.pick(metadata.inputs), examples.pick(metadata.targets)
     rows = own.split(examples.count)[1] if own.split else np.arange(examples.count)
     held, wanted = [x[rows] for x in inputs], [y[rows] for y in targets]
-    given = _given(net, own, dict(zip((f.name for f in metadata.inputs), held, strict=True)), len(rows))
-    outputs = session.run(**given)
-    tuned = {i.name: result.weights[i.name] for i in net.programs["metrics"].of("state")}
-    metrics = own.metrics(*(outputs[o.name] for o in net.outputs), *wanted, **tuned)
     epoch = result.best_epoch or len(result.history)
     drops = Watch(own, result.history[: epoch - 1]).drops
     clock = time_of(own.evaluate, result.steps // len(result.history) * epoch, epoch, drops)
     report = own.evaluate(result.weights, tuple(held), tuple(wanted), **clock)
+    if own.metrics is None or "compared" in net.programs or "inference" not in net.wanted:
+        return {"own": report}
+    given = _given(net, own, dict(zip((f.name for f in metadata.inputs), held, strict=True)), len(rows))
+    outputs = session.run(**given)
+    tuned = {i.name: result.weights[i.name] for i in net.programs["metrics"].of("state")}
+    metrics = own.metrics(*(outputs[o.name] for o in net.outputs), *wanted, **tuned)
     # What l1 and l2 add is the weights', not the predictions'.
     predicted = _tuple(own.predict(result.weights, *given.values()))
     plain = own.metrics(*predicted, *wanted, **tuned)
@@ -236,6 +243,8 @@ def _said(finished: dict[str, Any]) -> list[str]:
             f"{finished['name']}.onnx on ONNX Runtime ({finished['provider']}), {served['rows']:,} rows: {said}"
         )
         lines.append("the same as the trainer's own")
+    elif finished["validation"]:
+        lines.append(f"{finished['name']}.npz by its trainer: {scores.numbers(finished['validation'])}")
     lines += [*finished["tables"], ""] if finished["tables"] else []
     lines += finished["thresholds"]
     lines += [line for note in finished["folded"] for line in textwrap.wrap(f"note: {note}", 80)]

@@ -1,6 +1,6 @@
 """Artifacts and data to results: reading data, training, running models; it never sees the language."""
 
-from .checkpoint import prepare_folder
+from .checkpoint import claimed, prepare_folder
 from .data import Examples, examples_of, read
 from .engines import Engine, NumpyEngine, OnnxEngine
 from .errors import CODES, Fault, Interrupted
@@ -31,6 +31,7 @@ __all__ = [
     "Session",
     "Start",
     "Trainer",
+    "claimed",
     "examples_of",
     "forecast",
     "load_trainer",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from .history import FILE as HISTORY
 from .history import Record
 from .module import Arrays
 from .npz_file import read_npz, write_npz
+
+if sys.platform != "win32":
+    import fcntl
 
 VERSION = 2
 _JSON = "run"
@@ -96,12 +101,7 @@ def prepare_folder(folder: Path, name: str, *, resume: bool = False, force: bool
 
     `resume` lets a run with a checkpoint go on; `force` removes what an earlier run left.
     """
-    if folder.exists() and not folder.is_dir():
-        raise Fault("file-unreadable", "it is a file, not a folder", str(folder))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Fault("file-unreadable", (error.strerror or str(error)).lower(), str(folder)) from None
+    _make(folder)
     checkpoint = path_of(folder, name)
     remove_leftovers(folder, (checkpoint.name, HISTORY, f"{name}.npz"))
     marks = [path for path in (checkpoint, folder / HISTORY) if path.exists()]
@@ -113,6 +113,40 @@ def prepare_folder(folder: Path, name: str, *, resume: bool = False, force: bool
         help = "go on with `--resume`, replace it with `--force`, or choose another folder with `-o`"
         raise Fault("run-exists", message, str(folder), help)
     return folder
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Generator[None]:
+    """Make the folder of a run and keep it to one run at a time, where the system can: Fault `run-exists`."""
+    _make(folder)
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        help = "wait for its end, or choose another folder with `-o`"
+        raise Fault("run-exists", "another run is at work in it", str(folder), help) from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def _make(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Fault("file-unreadable", "it is a file, not a folder", str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fault("file-unreadable", (error.strerror or str(error)).lower(), str(folder)) from None
 
 
 def save(path: Path, state: State, fingerprint: Fingerprint) -> None:

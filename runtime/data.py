@@ -39,8 +39,9 @@ class Examples:
         return tuple(self.arrays[f.name] for f in fields)
 
     def digest(self) -> str:
-        """The SHA-256 of names, types, shapes and values."""
-        return digest_of(self.arrays)
+        """The SHA-256 of names, types, shapes and values, and of what the ids of a text stand for."""
+        symbols = {f"labels/{name}": np.array(labels) for name, labels in self.labels.items()}
+        return digest_of({**self.arrays, **symbols})
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,8 @@ CODES: dict[str, str] = {
         '`pip install "netc[images]"`.'
     ),
     "run-exists": (
-        "The folder holds the results of another run. Go on with `--resume`, replace them with `--force`, or choose "
-        "another folder."
+        "The folder holds the results of another run, or one is at work in it. Go on with `--resume`, replace them "
+        "with `--force`, or choose another folder."
     ),
     "split-empty": "The validation split leaves no example to train on, or none to validate on.",
     "trainer-broken": (

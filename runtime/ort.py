@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from .errors import Fault
 from .files import head_of
+from .interrupt import Interrupts
 
 Provider: TypeAlias = Literal["auto", "cpu", "cuda"]
 Device: TypeAlias = Literal["cpu", "cuda"]
@@ -44,9 +45,14 @@ class Opened:
 
 
 def runtime() -> Ort:
-    """The onnxruntime package, imported when first needed and kept from writing to the terminal."""
-    with _quiet():
+    """The onnxruntime package, imported when first needed and kept from writing to the terminal.
+
+    Ctrl-C waits for the end of the import, which would fail and not be interrupted.
+    """
+    with _quiet(), Interrupts() as stop:
         module: Any = importlib.import_module("onnxruntime")
+    if stop.asked:
+        raise KeyboardInterrupt
     module.set_default_logger_severity(SILENT)
     return module
 

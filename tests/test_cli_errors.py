@@ -299,6 +299,26 @@ def test_a_reader_that_goes_away(line: str, folder: Path) -> None:
     assert run.wait(60) in (0, 1) and b"Traceback" not in said and b"Exception" not in said, said
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_json_on_a_full_disk(folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [NETC, "explain", "no-such-code", "--json"], [NETC, "words", "--json"]
+        runs = [subprocess.run(c, env=ENV, stdout=full, stderr=subprocess.PIPE, check=False) for c in command]
+    for run in runs:
+        said = run.stderr.decode()
+        assert run.returncode in (1, 2) and said.count("\n") == 1 and "Traceback" not in said, said
+    assert "error[system]: standard output: No space left on device" in runs[1].stderr.decode()
+
+
+def test_ctrl_c_while_packages_are_imported() -> None:
+    """It ends netc as it does later, without a traceback."""
+    hook = "lambda name, *_: os.kill(os.getpid(), signal.SIGINT) if name == 'netc.dsl' else None"
+    code = f"import os, signal, sys\nsys.meta_path.insert(0, type('Hook', (), {{'find_spec': staticmethod({hook})}}))"
+    command = [sys.executable, "-c", f"{code}\nimport netc.cli.main"]
+    done = subprocess.run(command, env=ENV, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_letters_that_the_output_does_not_have(folder: Path) -> None:
     (folder / "spec.net").write_text(SPEC.replace('"a", "b"', '"ä", "b"').replace("dense 2", "dense ä"), "utf-8")
     done = process("check", "spec.net", cwd=folder, PYTHONIOENCODING="ascii")

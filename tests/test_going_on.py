@@ -226,6 +226,17 @@ def test_what_is_built_with_trained_weights_knows_the_alphabet(tmp_path: Path) -
     assert "nothing says which characters" in netc("run", tmp_path / "more" / "reader.onnx", *options).err
 
 
+def test_training_goes_on_with_the_alphabet_of_the_weights(tmp_path: Path) -> None:
+    """Another text means the same characters by the same ids, or is refused."""
+    model = reader("numpy")
+    given = (model.parent.parent / "spec.net", "--weights", model.with_suffix(".npz"), "--data", tmp_path / "b.txt")
+    (tmp_path / "b.txt").write_text("ro be to\n" * 30, "utf-8")
+    assert "the alphabet is that of" in netc("train", *given, "-o", tmp_path / "out").ok().out
+    assert Session(tmp_path / "out" / "reader.onnx", "cpu").inputs[0].labels == tuple("\n beort")
+    (tmp_path / "b.txt").write_text("ra be ta\n" * 30, "utf-8")
+    netc("train", *given, "-o", tmp_path / "other").refused("data-label", "'a' is no symbol of text")
+
+
 def test_a_text_as_json_and_as_a_file(tmp_path: Path) -> None:
     options = ("--text", "to b", "--temperature", "0.8", "--seed", "5")
     said = netc("run", reader("numpy"), *options, "--json").ok().json

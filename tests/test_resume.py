@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from matrix import data, examples, home, trained, write_spec
 from netc.cli.progress import Lines
-from netc.runtime import Start
+from netc.runtime import Start, claimed
 from road import ENV, NETC, Done, arrays, assert_same_bits, history, netc
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
@@ -236,6 +236,18 @@ def test_a_finished_run_is_not_overwritten_unasked(finished: tuple[Path, list[st
     assert after == before, "resuming a finished run changes nothing"
     netc("train", spec, *options, "-D", "width=5", "--force").ok()
     assert arrays(spec.parent / "out" / "adam.npz")["W1"].shape == (4, 5)
+
+
+def test_a_folder_is_for_one_run_at_a_time(finished: tuple[Path, list[str | Path]]) -> None:
+    """What began while another run was at work would mix its files with the other's."""
+    spec, options = finished
+    folder = spec.parent / "out"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with claimed(folder):
+        for option in ("--resume", "--force"):
+            netc("train", spec, *options, option).refused("run-exists", "another run is at work in it")
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+    netc("train", spec, *options, "--resume").ok()
 
 
 def test_what_changed_is_refused(finished: tuple[Path, list[str | Path]]) -> None:

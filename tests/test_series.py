@@ -64,6 +64,13 @@ def refused(run: Callable[[], object], code: str, *words: str) -> Fault:
 # Text -----------------------------------------------------------------------------------------------------------------
 
 
+def test_a_text_of_other_characters_is_other_data_though_its_ids_are_the_same(examples: Any) -> None:
+    first, other = (examples(text_spec("5", 5), content=content) for content in (b"abacad\n", b"ebecef\n"))
+    renamed = examples(text_spec("5", 5), content=b"bcbdbe\n")
+    assert all(np.array_equal(first.arrays[name], renamed.arrays[name]) for name in ("text", "next"))
+    assert len({first.digest(), renamed.digest(), other.digest()}) == 3
+
+
 def test_the_characters_of_a_text_are_its_symbols(examples: Any) -> None:
     found = examples(text_spec("5", 5))
     assert found.labels == {"text": ("\n", "a", "b", "c", "d"), "next": ("\n", "a", "b", "c", "d")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -259,6 +261,24 @@ def test_nothing_is_printed(model: bytes, tmp_path: Path) -> None:
 def test_onnxruntime_is_imported_only_when_needed() -> None:
     code = "import sys, netc.runtime; sys.exit('onnxruntime' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
+
+
+def test_ctrl_c_waits_for_the_end_of_its_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that Ctrl-C breaks off is an ImportError, and no interruption."""
+    done: list[str] = []
+
+    def imported(name: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append(name)
+
+    monkeypatch.setattr(ort.importlib, "import_module", imported)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ort.runtime()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["onnxruntime"]
 
 
 def test_cuda_agrees_with_the_cpu(model: bytes) -> None:

@@ -183,3 +183,37 @@ def test_the_command_line(tmp_path: Path):
     assert table == counts
     done = netc("run", tmp_path / "out" / "small.onnx", "--data", tmp_path / "data.npz").ok()
     assert [line.split(",")[0] for line in done.out.splitlines()[1:]] == [["no", "yes"][k] for k in said.ids]
+
+
+def test_what_is_kept_is_told_where_steps_are_counted(tmp_path: Path):
+    """The weights are those of the best epoch and the threshold is tuned, which the last epoch's numbers do not say."""
+    text = """net counted
+input x: f32[T, 2] lengths=true
+target hit: binary[T, 1]
+gru 4 -> dense 1 -> sigmoid
+threshold hit best(f1)
+loss xent
+updater adam lr=0.2
+metric f1 accuracy confusion
+train epochs=30 batch=4 validation=30% early_stop=3
+"""
+    (tmp_path / "counted.net").write_text(text, encoding="utf-8")
+    rng = np.random.default_rng(1)
+    x, lengths = rng.normal(size=(24, 6, 2)).astype(np.float32), rng.integers(1, 7, 24)
+    hit = x[..., :1] + rng.normal(size=(24, 6, 1)) > 0.8
+    np.savez(tmp_path / "data.npz", x=x, x_lengths=lengths, hit=hit.astype(np.float32))
+    options = ("--data", tmp_path / "data.npz", "-o", tmp_path / "out")
+    done = netc("train", tmp_path / "counted.net", *options, "--json").ok().json
+    assert done["best_epoch"] < done["epochs"]
+    weights = dict(np.load(tmp_path / "out" / "counted.npz"))
+    page = module(load_text(text))
+    held = page.split(24)[1]
+    counts = np.arange(6) < lengths[held][:, None]
+    p, y = page.predict(weights, x[held], lengths[held])[counts][:, 0].astype(np.float64), hit[held][counts][:, 0]
+    told, chosen = done["validation"], p >= weights["threshold_hit"]
+    assert told["loss"] == pytest.approx(-np.mean(np.log(np.where(y, p, 1 - p))), rel=1e-5)
+    assert told["f1"] == pytest.approx(2 * np.sum(chosen & y) / (np.sum(chosen) + np.sum(y)))
+    assert told["accuracy"] == pytest.approx(np.mean(chosen == y))
+    assert np.sum(told["confusion"]) == len(y)
+    said = netc("train", tmp_path / "counted.net", *options, "--force").ok().out
+    assert f"counted.npz by its trainer: loss {told['loss']:.4f}" in said and "confusion: true by row" in said
