@@ -11,6 +11,7 @@ import numpy as np
 
 from ..codegen.norm_folding import Folded
 from ..dsl.net import Net, Threshold
+from ..dsl.prune import read
 from ..runtime import Output, Session, Trainer, ort
 from ..runtime.fields import Array
 from ..runtime.module import Arrays
@@ -196,8 +197,10 @@ def _keys(net: Net, first: Arrays, held: Arrays, model: Any, folded: Folded | No
     stored = _stored(model)
     if stored is not None:
         program, held = (folded.program, folded.held(held)) if folded else (net.programs["predict"], held)
-        read = [*(i.name for i in program.of("weight", "state")), *net.tuned]
-        stale = [n for n in read if n not in stored or stored[n] != np.asarray(held.get(n), np.float32).tobytes()]
+        # What a value has of steps it has from an input, whatever weights it went through.
+        seen = read(program)
+        names = [*(i.name for i in program.of("weight", "state") if i.value in seen), *net.tuned]
+        stale = [n for n in names if n not in stored or stored[n] != np.asarray(held.get(n), np.float32).tobytes()]
         rows.append(fact("weights", "in the model", f"the model has another {', '.join(stale)}" if stale else ""))
     return rows
 

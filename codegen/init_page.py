@@ -55,8 +55,8 @@ class InitPage:
     def _text_of(self, use: Use, own: dict[str, str]) -> str:
         """The body of the function of a use, with the names of its arrays as they are within."""
         lines, entries = self._printed([*own.values()])
-        text = "\n".join([*lines, *returning([own_arrays("p", {n: entries[full] for n, full in own.items()})])])
-        return re.sub(rf'"{use.path[0]}_(\w+)"', r'f"{name}_\1"', text).replace(f"{use.path[0]}_", "")
+        arrays = own_arrays("p", {n: _within(use, entries[full]) for n, full in own.items()})
+        return "\n".join([*(_within(use, line) for line in lines), *returning([arrays])])
 
     def _printed(self, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Assignments, and the value of each array."""
@@ -68,6 +68,11 @@ class InitPage:
             if len(body.final(name)) > LONGEST:
                 statements += body.name_final(name)
         return [s.lines(body.indent) for s in statements], {name: body.final(name) for name in names}
+
+
+def _within(use: Use, text: str) -> str:
+    """A text with the names of a use's arrays as they are in the function of its block."""
+    return re.sub(rf'"{use.path[0]}_(\w+)"', r'f"{name}_\1"', text).replace(f"{use.path[0]}_", "")
 
 
 def _function(name: str, block: str, text: str, given: list[Parameter]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .derived_steps import base_of, derived
+from .ir import Tensor
 from .kinds import KINDS
 from .types import REAL, UNIT, Dim, Domain, Shape, Type, count
 from .words import Word
@@ -64,6 +65,17 @@ def stepping(expected: Shape, given: Shape) -> str | None:
     return parted(wanted[0], has[0]) or (
         f"{wanted[0]} and {has[0]} are two numbers of steps: where they are one, call both {has[0]}"
     )
+
+
+def turning(expected: Shape, needs: Domain, p: Tensor) -> str | None:
+    """What to do where a prediction has its features first, and what it is compared with has them last."""
+    if len(p.shape) < 3 or p.axis != 1 or expected[1:] != (*p.shape[2:], p.shape[1]):
+        return None
+    order = [*range(1, len(p.shape) - 1), 0]
+    if needs.simplex is None:
+        return f"end the chain with permute {order}"
+    before = ", and take the one before away" if p.type.domain.within(UNIT) else ""
+    return f"end the chain with permute {order} -> softmax{before}: the classes stand on the last axis"
 
 
 def parted(one: Dim, other: Dim) -> str | None:

@@ -241,7 +241,7 @@ class _Assembly:
         """Report the inputs that chains begin with, and that are left behind on the way to an output or a loss."""
         read = {i.name for program in programs.values() for i in _asking(program).of("example")}
         for field in self.spec.of("input") if not self.report.failed else ():
-            if field.name not in read and not field.counts:
+            if field.name not in read | self.training.untaken and not field.counts:
                 message = f"no output and no loss depends on the input {field.name}"
                 help = "go on from what is made of it, or name that and use it; a block goes on from in"
                 self.report.error("unused", message, field.place, help)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .advice import activation_for, either, ending, instead, needed, stepping
+from .advice import activation_for, either, ending, instead, needed, stepping, turning
 from .constants import NotConstantError
 from .decisions import decided
 from .ir import Builder, Tensor, Value
@@ -281,7 +281,7 @@ class Comparison:
         if p.shape != expected:
             what = f"the target {target.name}" if target else "what it is compared with"
             message = f"the prediction is {show_shape(p.shape)}, but {what} needs {show_shape(expected)}"
-            help = stepping(expected, p.shape) or ending(expected, ends, p.type)
+            help = stepping(expected, p.shape) or turning(expected, ends, p) or ending(expected, ends, p.type)
             raise self._fail("shape-mismatch", message, place, help if target or not word.predicts else None)
         if not target and needs.simplex is not None and y.type.domain.simplex is None:
             message = f"{word.name} compares probabilities, but its second value is {y.type.domain}"
@@ -302,7 +302,9 @@ class Comparison:
     def _need_features(self, word: Word, p: Tensor, place: Place) -> None:
         if len(p.shape) != 2:
             message = f"{word.name} looks at one axis of features, but this is {show_shape(p.shape)}"
-            raise self._fail("shape-mismatch", message, place, "end its chain with flatten, or with globalavgpool")
+            known = all(isinstance(d, int) for d in p.shape[1:])
+            help = f"end its chain with {'flatten' if known else 'last_step'}, or with globalavgpool"
+            raise self._fail("shape-mismatch", message, place, help)
 
     def _domain(
         self, word: Word, needs: Domain, ends: Domain, p: Tensor, expected: Shape, place: Place
@@ -310,10 +312,12 @@ class Comparison:
         message = f"{word.name} needs {needed(needs)}, but the prediction lies in {p.type.domain}"
         activation = activation_for(ends)
         help = f"end the chain with {activation}" if activation else None
+        turned = turning(expected, ends, p)
         if needs.simplex is not None and p.type.domain.within(UNIT):
-            message = f"{word.name} needs {needed(needs)}, but these are independent: each lies in {p.type.domain}"
-        if ends.simplex is not None and (p.shape != expected or expected[-1] == 1):
-            help = ending(expected, ends, p.type)
+            these = "those along the last axis" if turned else "these"
+            message = f"{word.name} needs {needed(needs)}, but {these} are independent: each lies in {p.type.domain}"
+        if ends.simplex is not None and (turned or p.shape != expected or expected[-1] == 1):
+            help = turned or ending(expected, ends, p.type)
         return self._fail("domain-mismatch", message, place, help)
 
     def _fail(self, code: str, message: str, place: Place, help: str | None = None) -> NotConstantError:

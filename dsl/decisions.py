@@ -104,8 +104,8 @@ class Thresholds:
         return self.known.get(output)
 
     def rest(self, outputs: list[str]) -> None:
-        """Report the sentences that name no output."""
-        for name, sentence in self.sentences.items():
+        """Report the sentences that name no output; of a net whose chains are at fault nothing is known."""
+        for name, sentence in self.sentences.items() if outputs else ():
             if name not in outputs:
                 help = did_you_mean(name, outputs) or f"the net gives {listed(outputs)}"
                 self.scope.report.error("unknown-name", f"there is no output {name}", sentence.name_place, help)

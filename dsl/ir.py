@@ -33,6 +33,7 @@ class Value:
     gradient_of: Value | None = None
     channels: bool | None = None
     leans: str = ""  # the word that took the last of two axes for features, where nothing said so
+    step: Value | None = None  # what each step was to the layer that saw it as an example of its own
     # The memory cells beside the states of a recurrent layer.
     cells: Value | None = None
     given: dict[Use, tuple[int, str]] = field(default_factory=lambda: {})
@@ -299,6 +300,7 @@ def _result(type: Type, args: list[Tensor]) -> Value:
         if len(arg.shape) == type.rank:
             made.channels = arg.value.channels if made.channels is None else made.channels
             made.leans = made.leans or arg.value.leans
+            made.step = made.step or arg.value.step
     return made
 
 

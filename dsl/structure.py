@@ -47,6 +47,8 @@ class Lowering(Layers):
         self.docs: dict[str, str] = {}
         # The names of values from which the next chain goes on by itself.
         self.gone_on: set[Place | None] = set()
+        # What bodies name that are not run.
+        self.untaken: set[str] = set()
         self._turns: Counter[str] = Counter()
         self._expanded = 0
         self._kinds = {kind for kind, _ in spec.definitions}
@@ -368,6 +370,7 @@ class Lowering(Layers):
                 holder = self.frame.holding(name) or self.frame
                 holder.used.add(name)
                 self._mark(name)
+                self.untaken.add(name)
 
     def _unrun(self) -> None:
         """Check the words of parts and blocks that nothing uses."""

@@ -261,3 +261,11 @@ def test_a_page_has_no_function_that_nothing_calls():
     again = load_text(f"net small\n{block}x -> wide q -> wide q -> dense 2\nloss mse\nupdater sgd\n")
     assert "named(" not in to_numpy(alone)
     assert to_numpy(again).count("def named(") == 1 and to_numpy(again).count("named(") > 1
+
+
+def test_the_first_weights_of_a_block_fit_into_their_lines():
+    """Names within the function of a block are longer than those of a use."""
+    block = STEPS.replace("input z: token(5)[S] lengths=true\n", "") + "def block b(h, n) { gru n h=h -> rnn n h=h }\n"
+    net = load_text(f"net small\n{block}x -> b h0 3 -> b h=h0 n=3 -> dense 2\nloss mse\nupdater adam\n")
+    function = to_numpy(net).partition("def b_init(")[2].partition("\n\n\n")[0]
+    assert "U2" in function and max(map(len, function.splitlines())) <= 88

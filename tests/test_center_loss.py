@@ -147,6 +147,14 @@ def test_refused(loss: str):
     assert caught.value.diagnostics[0].message.startswith(message)
 
 
+def test_steps_are_no_features():
+    """Of any number of them no flatten makes one list."""
+    chains = "features = gru 4\np = features -> last_step -> dense 3 -> softmax"
+    with pytest.raises(SpecError) as caught:
+        small(chains, given="f32[T, 2]", target="class(3)", loss="mcxent(p, y) + center_loss(features, y)")
+    assert caught.value.diagnostics[0].help == "end its chain with last_step, or with globalavgpool"
+
+
 @pytest.mark.parametrize("engine", ["numpy", "onnx"])
 def test_both_engines_train_with_them(engine: str, tmp_path: Path):
     """The centers end among the features of their classes, and are written beside the weights."""

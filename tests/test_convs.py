@@ -185,6 +185,18 @@ def test_two_axes_are_not_channels_first_to_one_word_and_last_to_another():
     small("layernorm -> flatten -> reshape [9, 9] -> conv 2 3 -> flatten -> dense 2", given="f32[9, 9]")
 
 
+def test_channels_that_reshape_leaves_first_stay_channels():
+    """So that permute makes steps of the places, and softmax is over the channels; of other sizes nothing is known."""
+    image = "conv 4 2x2 -> reshape [4, 6] -> "
+    for chain in ("permute [1, 0] -> learned_positions 6 -> attention", "permute [1, 0] -> gru 3"):
+        small(f"{image}{chain} -> flatten -> dense 2", given="f32[1, 3, 4]")
+    net = small(f"{image}softmax -> flatten -> dense 2", given="f32[1, 3, 4]")
+    (equation,) = [e for e in net.programs["predict"].equations if e.op.name == "softmax"]
+    assert equation.args[0].type.shape == ("N", 6, 4)
+    for given, chain in (("f32[1, 3, 4]", image.replace("4, 6", "6, 4")), ("f32[4, 3, 2]", "reshape [4, 6] -> ")):
+        small(f"{chain}gru 3 -> last_step -> dense 2", given=given)
+
+
 def test_spatial_dropout_of_an_embedding():
     """Its features stand on the last axis: each is dropped at all steps or at none."""
     net = small("embedding 7 -> spatial_dropout 40% -> flatten -> dense 2", given="category(4)[6]")

@@ -107,6 +107,21 @@ def test_signs_may_be_binary():
         assert binary[0] == signed[0] and np.array_equal(binary[1], signed[1])
 
 
+def test_several_distributions_cost_the_mean_of_theirs():
+    """As several classes do, and as steps do whose number is known only at run time."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(5, 6)), rng.dirichlet(np.ones(3), (5, 2))
+    chains = "dense 6 -> reshape [2, 3] -> softmax"
+    made = module(small(chains, target="class(3)[2]", loss="mcxent"))
+    p = {name: w.astype(float) for name, w in made.init(1).items()}
+    logs = (x @ p["W1"] + p["b1"]).reshape(5, 2, 3)
+    logs -= np.log(np.exp(logs).sum(axis=2, keepdims=True))
+    assert made.loss_and_grads(p, x, np.ones((5, 2), np.int64))[0] == pytest.approx(-logs[..., 1].mean(), rel=1e-12)
+    for loss, value in (("mcxent", -logs), ("kl_divergence", np.log(y) - logs)):
+        made = module(small(chains, target="simplex[2, 3]", loss=loss))
+        assert made.loss_and_grads(p, x, y)[0] == pytest.approx((y * value).sum(axis=2).mean(), rel=1e-12)
+
+
 def test_a_critic_is_told_by_numbers():
     more = "metric mae(p, y)"
     for text in ("wasserstein(p, 1) - wasserstein(q, 1)", "wasserstein(p, 1) + wasserstein(q, -1)"):

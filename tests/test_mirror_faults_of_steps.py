@@ -21,6 +21,24 @@ SHAPES = {
     "a recurrent layer behind the last step": Mistake(
         "last_step -> lstm 3 -> dense 2", "shape-mismatch 4:14", "lstm needs steps of features, but last_step", STEPS
     ),
+    "a recurrent layer on an image": Mistake(
+        "conv 4 2x2 -> gru 3 -> last_step -> dense 2",
+        "shape-mismatch 4:15",
+        "gru needs steps of features, but conv gives [4, 2, 3] | put permute [1, 2, 0] -> reshape [6, 4] before gru",
+        {"given": "f32[1, 3, 4]"},
+    ),
+    "a recurrent layer on channels": Mistake(
+        "conv 4 2x2 -> reshape [4, 6] -> gru 3 -> last_step -> dense 2",
+        "shape-mismatch 4:33",
+        "gru needs steps of features, but reshape gives [4, 6] | put permute [1, 0] before gru",
+        {"given": "f32[1, 3, 4]"},
+    ),
+    "a recurrent layer on steps of steps": Mistake(
+        "gru 3 -> last_step -> last_step -> dense 2",
+        "shape-mismatch 4:1",
+        "gru needs steps of features, but x gives [S, T, 4] | as in: time_distributed gru 8",
+        {"given": "f32[S, T, 4]"},
+    ),
     "ids without an embedding": Mistake(
         "lstm 8 -> last_step -> dense 2",
         "ids-mismatch 4:1",

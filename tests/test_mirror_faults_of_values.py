@@ -113,6 +113,25 @@ DOMAINS = {
         "these are independent: each lies in (0, 1) | end the chain with dense 3 -> softmax",
         CLASSES,
     ),
+    "mcxent of classes that stand first": Mistake(
+        "reshape [1, 2, 3] -> conv 3 1x1 -> softmax",
+        "domain-mismatch 5:6",
+        "but those along the last axis are independent: each lies in (0, 1) | end the chain with permute [1, 2, 0] -> "
+        "softmax, and take the one before away: the classes stand on the last axis",
+        {"target": "class(3)[2, 3]", "loss": "mcxent"},
+    ),
+    "mcxent of scores of classes that stand first": Mistake(
+        "reshape [1, 2, 3] -> conv 3 1x1",
+        "domain-mismatch 5:6",
+        "end the chain with permute [1, 2, 0] -> softmax: the classes stand on the last axis",
+        {"target": "simplex[2, 3, 3]", "loss": "mcxent"},
+    ),
+    "numbers whose features stand first": Mistake(
+        "reshape [1, 2, 3] -> conv 4 1x1",
+        "shape-mismatch 5:6",
+        "the prediction is [4, 2, 3], but the target y needs [2, 3, 4] | end the chain with permute [1, 2, 0]",
+        {"target": "f32[2, 3, 4]", "loss": "mse"},
+    ),
     "mcxent after relu": Mistake("dense 3 -> relu", "domain-mismatch 5:6", "the prediction lies in [0, inf)", CLASSES),
     "mcxent after logsoftmax": Mistake(
         "dense 3 -> logsoftmax", "domain-mismatch 5:6", "the prediction lies in (-inf, 0]", CLASSES

@@ -189,6 +189,18 @@ def test_no_wrong_node_or_number_of_the_model_goes_unseen() -> None:
         assert [name for name, graph in mutants(made.model) if not caught(replace(made, model=graph))] == []
 
 
+def test_weights_of_which_predictions_take_the_steps_alone_are_not_in_the_model() -> None:
+    """Behind a teacher's layer over the same steps, which a loss looks at and no output."""
+    net = load_text(
+        "net taught\ninput x: f32[T, 2] lengths=true\ntarget y: class(3)[T]\npart teacher { gru 3 frozen=true }\n"
+        "t = x -> teacher -> softmax\ns = x -> rnn 3 -> softmax\noutput s\n"
+        "loss mcxent(s, y) + 0.5 * kl_divergence(s, t)\nupdater sgd\n"
+    )
+    text = to_numpy(net)
+    p = trainer_of(text, "taught.py").init(1)
+    assert prove(net, text, to_onnx(net, p), to_step(net), p, False).differing == []
+
+
 def test_a_stale_weight_is_named() -> None:
     stale = {**SMALL_BUILT.weights, "b2": np.full_like(SMALL_BUILT.weights["b2"], 1e-3)}
     model = to_onnx(SMALL_BUILT.net, stale)

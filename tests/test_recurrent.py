@@ -228,6 +228,30 @@ def test_names_of_cells(name: str):
     gradients_of_weights(net)
 
 
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "gru 4 -> globalavgpool",
+        "gru 4 -> tanh -> conv 3 2 -> batchnorm -> flatten",
+        "conv 4 2 -> layernorm -> flatten",
+        "conv 4 2 -> prelu -> maxpool 2 -> instancenorm -> flatten",
+        "conv 4 2 -> permute [1, 0] -> rmsnorm -> flatten",
+    ],
+)
+def test_a_step_is_what_an_example_is(chain: str):
+    """Layers that see each step as an example of its own take its axes for what they are in one."""
+    each = "time_distributed " + chain.replace("-> ", "-> time_distributed ").replace("time_distributed tanh", "tanh")
+    ends = "\noutput y\nloss mse(y, goal)\nupdater sgd\n"
+    nets = [
+        load_text(f"net small\ninput x: {given}\ntarget goal: f32[2]\ny = x -> {word} -> dense 2{ends}")
+        for given, word in (("f32[6, 5]", chain), ("f32[T, 6, 5]", f"{each} -> last_step"))
+    ]
+    alone, among = map(module, nets)
+    rng = np.random.default_rng(3)
+    p, x = weights(alone, nets[0], rng, ()), rng.standard_normal((2, 3, 6, 5))
+    assert_close(among.predict(p, x), alone.predict(p, x[:, -1]), EXACT)
+
+
 # Faults ---------------------------------------------------------------------------------------------------------------
 
 FAULTS = {
@@ -249,6 +273,12 @@ FAULTS = {
     "rnn 3 -> repeat_like x -> last_step -> dense 2": "repeat_like repeats a list of features, but rnn gives [T, 3]",
     "h = last_step\nh -> repeat_like h -> last_step -> dense 2": "repeat_like needs a value with steps",
     "time_distributed rnn 3 -> last_step -> dense 2": "rnn needs steps of features, but x gives [3]",
+    **{
+        f"time_distributed conv 4 2 -> {word} -> last_step -> dense 2 ¦ f32[T, 6, 5]": "are the first axis of each step"
+        for word in ("dense 3", "softmax", "glu", "crelu", "concat x", "batchnorm", "elementwise", "attention")
+    },
+    "time_distributed layernorm -> time_distributed conv 4 2 -> last_step ¦ f32[T, 6, 5]": "layernorm took the last",
+    "layernorm -> time_distributed conv 4 2 -> last_step ¦ f32[T, 6, 5]": "layernorm took the last",
 }
 
 

@@ -154,6 +154,12 @@ LEFT_BEHIND = {
 }
 
 
+def test_an_input_of_a_branch_that_is_not_taken_is_not_left_behind():
+    text = "net m\nlet deep = false\ninput x: f32[4]\ninput z: f32[4]\ntarget y: f32[2]\n"
+    text += "if deep { x -> tanh -> dense 2 } else { z -> dense 2 }\nloss mse\nupdater sgd\n"
+    assert {i.name for i in load_text(text, "m.net").programs["predict"].of("example")} == {"z"}
+
+
 @pytest.mark.parametrize("name", LEFT_BEHIND)
 def test_an_input_that_is_left_behind_is_told(name: str):
     """A chain begins with it, but nothing that is given, trained or compared depends on it."""

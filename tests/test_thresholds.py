@@ -235,6 +235,12 @@ def test_thresholds_of_what_is_not_there():
     assert [d.code for d in raised.value.diagnostics] == ["target-mismatch"]
 
 
+def test_thresholds_of_a_net_whose_chains_are_at_fault_are_not_doubted():
+    with pytest.raises(SpecError) as raised:
+        small("dens 1 -> sigmoid", target="binary", loss="xent", more="threshold y 0.4")
+    assert [d.code for d in raised.value.diagnostics] == ["unknown-word"]
+
+
 def test_names_step_aside():
     """Outputs, inputs and layers may be called what the threshold's array would be."""
     more = "threshold p best(f1)\nmetric f1(p, y)\ntrain validation=25%"

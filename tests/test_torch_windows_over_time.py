@@ -50,6 +50,10 @@ WORDS: dict[str, tuple[Callable[..., Any], int]] = {
         lambda x, p: F.avg_pool1d(x, 4, 3, 2, count_include_pad=False),
         1,
     ),
+    "avgpool 3 stride=2 pad=1 count_pad=false": (
+        lambda x, p: F.avg_pool1d(x, 3, 2, 1, count_include_pad=False),
+        1,
+    ),
     "avgpool 3 stride=1 pad=same": (lambda x, p: F.avg_pool1d(x, 3, 1, 1), 1),
     "avgpool 1 stride=3": (lambda x, p: F.avg_pool1d(x, 1, 3), 1),
     "sumpool 2 stride=1": (lambda x, p: F.avg_pool1d(x, 2, 1) * 2, 2),

@@ -31,7 +31,7 @@ def _dims(have: Shape, want: Shape) -> list[int]:
 
 def _reshape_spelling(x: Type, shape: Shape) -> str:
     dims = _dims(x.shape, shape)
-    kept = dims.count(0)
+    kept = max((axis + 1 for axis, d in enumerate(dims) if d == 0), default=0)
     front = ["len(x)"] if kept == 1 else [f"*x.shape[:{kept}]"] if kept else []
     return f"x.reshape({', '.join([*front, *map(str, dims[kept:])])})"
 
@@ -56,6 +56,7 @@ reshape = define(
         (("N,6",), {"shape": ("N", 3, 2)}),
         (("N,T,4",), {"shape": ("N*T", 4)}),
         (("N,T,4",), {"shape": ("N", "T", 2, 2)}),
+        (("N,3,T,1",), {"shape": ("N", 3, "T")}),
     ),
     grad=_reshape_grad,
 )

@@ -6,7 +6,7 @@ from .. import ops
 from ..context import net
 from ..ir import Tensor
 from ..words import PositiveReal, WordError, activation
-from .axes import turned, turned_back
+from .axes import need_features_last, turned, turned_back
 
 
 @activation("identity", example="identity", aliases=("linear",))
@@ -207,6 +207,7 @@ def glu(x: Tensor) -> Tensor:
     Keras: glu.
     PyTorch: GLU.
     """
+    need_features_last(x)
     half, odd = divmod(x.features, 2)
     if odd:
         message = f"glu halves the features, but {net().previous} gives {x.features}"

@@ -9,7 +9,7 @@ from ..context import net, weight
 from ..ir import Tensor
 from ..types import Dim, show_shape
 from ..words import Flag, Initializer, Kind, Number, Positive, ScheduledUnit, WordError, layer
-from .axes import placed
+from .axes import need_features_last, placed
 from .fan_initializers import XAVIER
 from .initializers import ZEROS
 from .noise import acts, kept
@@ -19,6 +19,7 @@ Heads = Annotated[int | None, Kind("whole", "a whole number of at least 1", 1)]
 
 def need_steps(x: Tensor, word: str) -> None:
     """Raise unless an example is steps, each with its features on the last axis."""
+    need_features_last(x)
     if len(x.shape) > 2 and x.axis == len(x.shape) - 1:
         return
     gives = f"{net().previous} gives {show_shape(x.shape)}"

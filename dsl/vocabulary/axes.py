@@ -18,6 +18,7 @@ Options = ParamSpec("Options")
 
 def over_time(x: Tensor) -> bool:
     """Whether an example is steps, each with its features on the last axis."""
+    need_features_last(x)
     return len(x.shape) > 2 and (x.value.channels is False or isinstance(x.shape[1], str))
 
 
@@ -93,8 +94,10 @@ def by_features(
 
     @wraps(word)
     def taking(x: Tensor, *args: Options.args, **options: Options.kwargs) -> Tensor:
+        need_features_last(x)
         found = word(x, *args, **options)
-        if x.value.channels is None and found.value.channels is None and len(found.shape) == 3:
+        known = [size for size in found.shape[1:] if isinstance(size, int)]
+        if x.value.channels is None and found.value.channels is None and len(known) == 2:
             found.value.leans = found.value.leans or net().word
         return found
 
@@ -112,9 +115,21 @@ def need_channels_first(x: Tensor, word: str) -> None:
         raise WordError("shape-mismatch", message, help)
 
 
+def need_features_last(x: Tensor) -> None:
+    """Raise where each step has its features first, which only a layer that sees it as an example of its own knows."""
+    step = x.value.step
+    if step is not None and step.channels:
+        word = net().word
+        order = [*range(1, len(x.shape) - 2), 0]
+        message = f"{word} acts on features, which are the first axis of each step of {show_shape(x.shape)}"
+        help = f"put time_distributed before {word} if it is a layer, or time_distributed permute {order} -> before it"
+        raise WordError("shape-mismatch", message, help)
+
+
 def placed(x: Tensor, channels: bool) -> Tensor:
     """The same new tensor, whose features stand on the first axis behind the batch, or on the last one."""
     x.value.channels = channels if len(x.shape) > 2 else None  # of one axis there is nothing to tell
+    x.value.step = None
     return x
 
 
@@ -125,12 +140,14 @@ def as_image(x: Tensor) -> Tensor:
 
 def along(vector: Tensor, x: Tensor) -> Tensor:
     """A vector with a number for each feature, in a shape that broadcasts over x."""
+    need_features_last(x)
     behind = len(x.shape) - 1 - x.axis
     return ops.reshape(vector, shape=(*vector.shape, *[1] * behind)) if behind else vector
 
 
 def turned(x: Tensor) -> Tensor:
     """The value with its features on the last axis."""
+    need_features_last(x)
     axes = [axis for axis in range(len(x.shape)) if axis != x.axis]
     return x if x.axis == axes[-1] + 1 else placed(ops.permute(x, axes=(*axes, x.axis)), False)
 

@@ -21,7 +21,9 @@ def _log(p: Tensor) -> Tensor:
 
 
 def _among_features(x: Tensor) -> Tensor:
-    return ops.total(x, axes=(len(x.shape) - 1,), keepdims=False)
+    """The sum along the features, and of several an example the mean."""
+    sums = ops.total(x, axes=(len(x.shape) - 1,), keepdims=False)
+    return example_mean(sums) if len(sums.shape) > 1 else sums
 
 
 @loss("xent", example="xent", prediction=UNIT, targets=TRUTHS, aliases=("binary_cross_entropy", "bce"))

@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 from .. import ops
 from ..ir import OPS, Tensor
 from ..ops.pool import Margins, Sizes
+from ..ops.steps import numbered
 from ..words import Flag, Kind, Padding, Pads, Strides, Window, layer
 from .axes import along_steps, counting, over_time, placed, slid, some
 from .resample import along_axes
@@ -80,15 +81,15 @@ def avgpool(
         means = placed(ops.avg_pool(x, **window), True)
         if count_pad or not any(map(any, window["pad"])):
             return means
-        shares = ops.window_shares(x, **window) if keep is None else _counting(keep, window)
+        shares = ops.window_shares(x, **window) if keep is None else _counting(keep, x, window)
         return placed((means / shares.named("shares")).within(means.type.domain.interval), True)
 
     return slid(x, slide)
 
 
-def _counting(keep: Tensor, window: Geometry) -> Tensor:
+def _counting(keep: Tensor, x: Tensor, window: Geometry) -> Tensor:
     """Which share of each window over steps counts, and 1 of those that are padding."""
-    shares = ops.avg_pool(ops.cast(ops.permute(keep, axes=(0, 2, 1)), dtype="f32"), **window)
+    shares = ops.avg_pool(numbered(ops.permute(keep, axes=(0, 2, 1)), x), **window)
     return ops.where(shares > 0, shares, 1)
 
 

@@ -9,7 +9,7 @@ from ..context import weight
 from ..ir import Tensor
 from ..types import NON_NEGATIVE, Domain
 from ..words import Flag, Init, Initializer, NonNegative, PositiveReal, Real, activation, layer
-from .axes import along, by_features
+from .axes import along, by_features, need_features_last
 from .initializers import filled
 
 
@@ -93,6 +93,7 @@ def crelu(x: Tensor) -> Tensor:
     Keras: has none.
     PyTorch: has none.
     """
+    need_features_last(x)
     above, below = ops.maximum(x, 0).named("above"), ops.maximum(-x, 0).named("below")
     return ops.concat(above, below, axis=x.axis)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Annotated
 
 from .. import ops
@@ -23,8 +24,19 @@ def need_steps(x: Tensor, word: str) -> None:
         raise WordError(
             "shape-mismatch",
             f"{word} needs steps of features, but {net().previous} gives {show_shape(x.shape)}",
-            "declare the input as steps, then features, such as f32[T, 8]; ids go through embedding or onehot first",
+            _as_steps(x, word),
         )
+
+
+def _as_steps(x: Tensor, word: str) -> str:
+    """How a value becomes steps of features."""
+    if len(x.shape) > 3 and x.axis != 1:
+        return f"as in: time_distributed {word} 8, which goes over the steps that stand last, those of each before"
+    if len(x.shape) < 3 or x.axis != 1:
+        return "declare the input as steps, then features, such as f32[T, 8]; ids go through embedding or onehot first"
+    sizes = [d for d in x.shape[2:] if isinstance(d, int)]
+    rows = f" -> reshape [{prod(sizes)}, {x.features}]" if len(sizes) > 1 else ""
+    return f"put permute {[*range(1, len(x.shape) - 1), 0]}{rows} before {word}: the channels stand first"
 
 
 def _first(x: Tensor, name: str, given: Tensor | None, units: int) -> Tensor:
@@ -333,5 +345,13 @@ def time_distributed(x: Tensor, inner: Inner) -> Tensor:
         _need_time(x, "time_distributed")
     if len(x.shape) == 3 and inner.word.own:
         x = with_steps_that_count(x)  # the inner layer cannot tell steps, which are examples to it
-    result = ops.regroup(inner(ops.merge(x).named("rows")), x)
+    rows = ops.merge(x).named("rows")
+    if (step := x.value.step) is not None:
+        rows.value.channels, rows.value.leans, rows.value.step = step.channels, step.leans, step.step
+    else:
+        # what is steps of images is no image itself
+        rows.value.channels, rows.value.leans = None if x.value.channels else x.value.channels, x.value.leans
+    found = inner(rows)
+    result = ops.regroup(found, x)
+    result.value.step = found.value
     return placed(result, False) if len(result.shape) == 3 else result

@@ -54,7 +54,10 @@ def reshape(x: Tensor, shape: Sizes) -> Tensor:
             f" but {net().previous} gives {show_shape(x.shape)}, which has {have}",
             "choose sizes whose product is the same",
         )
-    return ops.reshape(x, shape=(x.shape[0], *shape))
+    made = ops.reshape(x, shape=(x.shape[0], *shape))
+    made.value.step = None
+    # Where the channels of an image are left the first axis, they stay its channels.
+    return placed(made, True) if x.value.channels and len(shape) > 1 and shape[0] == x.features else made
 
 
 @layer("permute", gives="turned", example="permute [1, 0]")
@@ -80,6 +83,7 @@ def permute(x: Tensor, axes: Axes) -> Tensor:
         help = "steps of a number that only run time knows come first; words over steps take them so"
         raise WordError("bad-option", message, help)
     turned = ops.permute(x, axes=(0, *(axis + 1 for axis in axes)))
+    turned.value.step = None
     now = 1 + axes.index(x.axis - 1)
     return placed(turned, now == 1) if now in (1, rank) else turned
 
