@@ -126,14 +126,9 @@ class Functions:
         brief = self.net.trains and name in ("predict", "compared")
         inline = {value for value in program.results.values() if _last_of_several(program, value)}
         inline |= _parts_of_layers(program) if brief else set()
-        while True:
-            lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
-            body.inline = inline
-            statements = body.statements()
-            long = {v for r, v in program.results.items() if v in inline and len(body.final(r)) > WIDTH - 12}
-            if not long:
-                break
-            inline -= long
+        lines, body, called = self.function(name, program, doc, ("example", "noise"), own)
+        body.inline = inline
+        statements = body.statements()
         statements += [s for r in program.results if len(body.final(r)) > WIDTH - 12 for s in body.name_final(r)]
         self.kernels |= body.kernels
         lines += self.unpacked(body, called)
