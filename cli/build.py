@@ -11,11 +11,10 @@ import click
 from ..dsl import Net
 from ..dsl.diagnostics import as_json
 from . import show
+from .exits import BUG, FAULT
 from .options import fold_option, json_option, read_spec, refuse_fold, spec_options
 
 OPSETS = (18, 23)
-# The exit code of a bug of ours, which artifacts that differ are.
-BUG = 70
 
 
 @click.command("build")
@@ -70,7 +69,7 @@ def command(
         diagnostics = [as_json(d) for d in report.ordered()]
         show.report({"ok": proof.ok, **result, "proof": proof.to_json(), "diagnostics": diagnostics})
         if not proof.ok:
-            raise click.exceptions.Exit(1 if isinstance(proof.refusal(), Fault) else BUG)
+            raise click.exceptions.Exit(FAULT if isinstance(proof.refusal(), Fault) else BUG)
     else:
         click.echo("\n".join(render(proof)))
         if not proof.ok:

@@ -12,6 +12,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+from .exits import BUG, FAULT, INTERRUPTED, USAGE
+
 try:
     import click
 
@@ -19,10 +21,8 @@ try:
     from . import show
 except KeyboardInterrupt:
     # There is nothing yet to tell it with, and no traceback ever reaches the user.
-    raise SystemExit(130) from None
+    raise SystemExit(INTERRUPTED) from None
 
-# 1 the user's spec, data or machine is at fault; 2 usage; 70 a bug of ours; 130 interrupted.
-FAULT, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
 
 COMMANDS = {
     "check": "check",
